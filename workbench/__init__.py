@@ -1,0 +1,1 @@
+"""Cosmos Policy Workbench: see what a world-action model believes."""
