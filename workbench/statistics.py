@@ -1,0 +1,156 @@
+"""What a number of episodes can tell: intervals for success rates, paired comparisons, and the AUC.
+
+A success rate without its interval says little: 9 of 10 is anything from 60 to 98 %. Two planners run on the
+same episodes (same initial states, same seeds) are compared pair by pair, which is far sharper than comparing
+two rates. Everything here is pure numpy and scipy.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+from scipy.stats import binomtest, norm, rankdata
+
+Successes = Sequence[bool] | Bool[np.ndarray, " n"]
+Scores = Sequence[float] | Float[np.ndarray, " n"]
+
+
+def wilson(successes: int, episodes: int, *, confidence: float = 0.95) -> tuple[float, float]:
+    """Wilson score interval of a success rate (Wilson 1927): right also for few episodes and near 0 or 1.
+
+    No episodes at all tell nothing: (0, 1).
+    """
+    if not 0 <= successes <= episodes:
+        raise ValueError(
+            f"expected 0 <= successes <= episodes, got {successes} of {episodes}: check the counts"
+        )
+    if episodes == 0:
+        return 0.0, 1.0
+    interval = binomtest(successes, episodes).proportion_ci(confidence, method="wilson")
+    return float(interval.low), float(interval.high)
+
+
+@dataclass(frozen=True)
+class PairedDifference:
+    """Success rate of the second minus that of the first on the same episodes."""
+
+    difference: float
+    """In [-1, 1]."""
+    interval: tuple[float, float]
+    gained: int
+    """Episodes that only the second solved."""
+    lost: int
+    """Episodes that only the first solved."""
+    p_value: float
+    """McNemar's exact test: how often chance alone would split the discordant pairs at least so unevenly."""
+    episodes: int
+
+
+def mcnemar(gained: int, lost: int) -> float:
+    """Exact two-sided p-value of McNemar's test: by chance alone, a discordant pair is a coin toss."""
+    if gained < 0 or lost < 0:
+        raise ValueError(f"expected counts of discordant pairs, got {gained} and {lost}: check the counts")
+    return 1.0 if gained + lost == 0 else float(binomtest(gained, gained + lost).pvalue)
+
+
+def paired_difference(first: Successes, second: Successes, *, confidence: float = 0.95) -> PairedDifference:
+    """Compare two success lists, episode by episode, with an interval of the difference of the rates.
+
+    Newcombe 1998, "Improved confidence intervals for the difference between binomial proportions based on
+    paired data", method 10: the Wilson limits of both rates, combined with the correlation of the pairs.
+    """
+    a, b = np.asarray(first, bool), np.asarray(second, bool)
+    if a.shape != b.shape or a.ndim != 1 or len(a) == 0:
+        raise ValueError(
+            f"expected two equally long lists of successes, got {a.shape} and {b.shape}: pair them first"
+        )
+    n = len(a)
+    gained, lost = int((b & ~a).sum()), int((a & ~b).sum())
+    rate_a, rate_b = a.mean(), b.mean()
+    low_a, high_a = wilson(int(a.sum()), n, confidence=confidence)
+    low_b, high_b = wilson(int(b.sum()), n, confidence=confidence)
+    phi = _correlation(int((a & b).sum()), gained, lost, n)
+
+    def reach(x: float, y: float) -> float:
+        return float(np.sqrt(max(x * x - 2 * phi * x * y + y * y, 0.0)))
+
+    difference = float(rate_b - rate_a)
+    low = difference - reach(rate_b - low_b, high_a - rate_a)
+    high = difference + reach(high_b - rate_b, rate_a - low_a)
+    return PairedDifference(difference, (low, high), gained, lost, mcnemar(gained, lost), n)
+
+
+def _correlation(both: int, gained: int, lost: int, episodes: int) -> float:
+    """Newcombe's phi of the two by two table; a positive one is shrunk by a continuity correction."""
+    neither = episodes - both - gained - lost
+    margins = (both + gained) * (lost + neither) * (both + lost) * (gained + neither)
+    if margins == 0:
+        return 0.0
+    excess = both * neither - gained * lost
+    if excess > 0:
+        excess = max(excess - episodes / 2, 0.0)
+    return float(excess / np.sqrt(margins))
+
+
+def paired_episodes(
+    power: float = 0.8, *, discordant: float, difference: float, confidence: float = 0.95
+) -> int:
+    """Episodes that a paired comparison needs to see a true `difference` with probability `power`.
+
+    `discordant` is the share of episodes on which the two disagree (Connor 1987). Both in (0, 1].
+    """
+    if not 0 < abs(difference) <= discordant <= 1:
+        raise ValueError(
+            f"expected 0 < difference <= discordant <= 1, got {difference} and {discordant}: "
+            "a difference cannot exceed the share of episodes that differ"
+        )
+    alpha, beta = norm.isf((1 - confidence) / 2), norm.isf(1 - power)
+    numerator = alpha * np.sqrt(discordant) + beta * np.sqrt(discordant - difference**2)
+    return int(np.ceil((numerator / difference) ** 2))
+
+
+def auc(scores: Scores, successes: Successes) -> float | None:
+    """Probability that a random success has a higher score than a random failure; ties count half.
+
+    0.5 is chance. None if one of the two kinds is missing.
+    """
+    x, y = np.asarray(scores, float), np.asarray(successes, bool)
+    if x.shape != y.shape or x.ndim != 1:
+        raise ValueError(f"expected one success a score, got {y.shape} for {x.shape}: pair them first")
+    positives = int(y.sum())
+    negatives = len(y) - positives
+    if positives == 0 or negatives == 0:
+        return None
+    rank_sum = rankdata(x)[y].sum()  # Mann-Whitney's U, which the AUC is a share of
+    return float((rank_sum - positives * (positives + 1) / 2) / (positives * negatives))
+
+
+def auc_interval(
+    scores: Scores,
+    successes: Successes,
+    *,
+    groups: Sequence[int] | Int[np.ndarray, " n"] | None = None,
+    resamplings: int = 2000,
+    confidence: float = 0.95,
+    seed: int = 0,
+) -> tuple[float, float] | None:
+    """Percentile bootstrap interval of the AUC.
+
+    `groups` (the episode of each score) are resampled as wholes, because the scores of one episode are not
+    independent; without them every score is its own group. None if the AUC itself is.
+    """
+    x, y = np.asarray(scores, float), np.asarray(successes, bool)
+    if auc(x, y) is None:
+        return None
+    names = np.arange(len(x)) if groups is None else np.asarray(groups)
+    members = [np.flatnonzero(names == name) for name in np.unique(names)]
+    generator = np.random.default_rng(seed)
+    draws = []
+    for _ in range(resamplings):
+        picked = np.concatenate([members[i] for i in generator.integers(len(members), size=len(members))])
+        draws.append(auc(x[picked], y[picked]))
+    found = [draw for draw in draws if draw is not None]  # a resampling of one kind only says nothing
+    tail = (1 - confidence) / 2
+    low, high = np.quantile(found, [tail, 1 - tail])
+    return float(low), float(high)
