@@ -1,0 +1,73 @@
+"""What every test may rely on: one thread, off-screen rendering, the golden folder, honest skips."""
+
+import os
+import shutil
+from functools import cache
+from pathlib import Path
+
+for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(variable, "1")  # before numpy and torch are imported: they read it once
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+
+import pytest  # noqa: E402
+
+HERE = Path(__file__).parent
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--golden", type=Path, default=HERE / "golden", help="folder of reference numbers")
+
+
+@pytest.fixture(scope="session")
+def golden(pytestconfig: pytest.Config) -> Path:
+    """Folder of reference numbers (`--golden DIR`, default tests/golden); every case there is run."""
+    folder = pytestconfig.getoption("golden").resolve()
+    if not folder.is_dir():
+        pytest.skip(f"no reference numbers at {folder}: name their folder with --golden DIR")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def libero_assets() -> Path:
+    """Folder of the official suites' assets; the test skips without it."""
+    folder = os.environ.get("LIBERO_ASSETS")
+    if not folder or not Path(folder).is_dir():
+        pytest.skip("needs LIBERO's assets: set LIBERO_ASSETS to their folder")
+    return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """Path of a Chromium or Chrome executable."""
+    return _chromium()
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip what this machine cannot run, and say what is missing."""
+    for marker, reason in (("sim", _no_renderer), ("browser", _no_chromium), ("gpu", _no_gpu)):
+        if item.get_closest_marker(marker) and (why := reason()):
+            pytest.skip(why)
+
+
+@cache
+def _no_renderer() -> str | None:
+    from workbench import runtime
+
+    return runtime.renderer_problem()
+
+
+def _chromium() -> str:
+    names = ("chromium", "chromium-browser", "google-chrome")
+    return os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), "")
+
+
+def _no_chromium() -> str | None:
+    return None if _chromium() else "needs Chromium: apt-get install chromium, or set CHROMIUM to its path"
+
+
+@cache
+def _no_gpu() -> str | None:
+    import torch
+
+    return None if torch.cuda.is_available() else "needs a CUDA device"

@@ -1,0 +1,97 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from workbench import runtime
+
+
+def fresh(code: str, **variables: str | None) -> subprocess.CompletedProcess:
+    """Run `code` in a new Python with closed stdin; a variable given as None is unset."""
+    environment = dict(os.environ)
+    for name, value in variables.items():
+        environment.pop(name, None)
+        if value is not None:
+            environment[name] = value
+    command = [sys.executable, "-c", code]
+    return subprocess.run(
+        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, env=environment, timeout=120
+    )
+
+
+IMPORT_LIBERO = """
+from workbench import runtime
+runtime.configure()
+from libero.libero import get_libero_path
+print(get_libero_path("bddl_files"))
+"""
+
+
+def test_libero_imports_without_a_question_and_finds_its_tasks(tmp_path):
+    pytest.importorskip("yaml")
+    done = fresh(IMPORT_LIBERO, HOME=str(tmp_path), XDG_CACHE_HOME=None, LIBERO_CONFIG_PATH=None)
+    assert done.returncode == 0, done.stderr
+    assert (Path(done.stdout.strip()) / "libero_spatial").is_dir()
+    (written,) = (tmp_path / ".cache/cosmos-policy-workbench/libero").rglob("config.yaml")
+    assert not (tmp_path / ".libero").exists()
+    before = written.stat().st_mtime_ns
+    fresh(IMPORT_LIBERO, HOME=str(tmp_path), XDG_CACHE_HOME=None, LIBERO_CONFIG_PATH=None)
+    assert written.stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize("theirs", ["home", "variable"])
+def test_a_configuration_that_the_user_has_is_left_alone(tmp_path, theirs):
+    folder = tmp_path / (".libero" if theirs == "home" else "mine")
+    folder.mkdir()
+    (folder / "config.yaml").write_text("bddl_files: /their/own\n")
+    variable = str(folder) if theirs == "variable" else None
+    done = fresh(IMPORT_LIBERO, HOME=str(tmp_path), XDG_CACHE_HOME=None, LIBERO_CONFIG_PATH=variable)
+    assert done.stdout.strip() == "/their/own", done.stderr
+    assert (folder / "config.yaml").read_text() == "bddl_files: /their/own\n"
+    assert not (tmp_path / ".cache").exists()
+
+
+def test_the_users_renderer_is_kept_and_osmesa_is_the_one_without_a_gpu(monkeypatch):
+    monkeypatch.setenv("MUJOCO_GL", "glfw")
+    assert runtime.renderer() == "glfw"
+    monkeypatch.delenv("MUJOCO_GL")
+    monkeypatch.setattr(sys, "platform", "linux")
+    for installed, expected in ((["OSMesa", "EGL"], "osmesa"), (["EGL"], "egl"), ([], "osmesa")):
+        find = {name: f"lib{name}.so" for name in installed}.get
+        monkeypatch.setattr(runtime.ctypes.util, "find_library", find)
+        assert runtime.renderer() == expected
+
+
+@pytest.mark.sim
+def test_a_frame_is_rendered():
+    assert runtime.renderer_problem() is None
+
+
+def test_a_renderer_that_does_not_work_is_one_line_with_the_remedy(monkeypatch):
+    monkeypatch.setenv("MUJOCO_GL", "nonsense")
+    problem = runtime.renderer_problem()
+    assert "\n" not in problem
+    assert "nonsense" in problem
+    assert problem.endswith(": unset MUJOCO_GL PYOPENGL_PLATFORM")
+
+
+def test_a_renderer_that_hangs_is_reported_in_time(monkeypatch):
+    problem = runtime.renderer_problem(seconds=0.01)
+    assert "no frame in" in problem
+
+
+def test_threads_are_limited_for_children_and_for_torch_if_it_is_there():
+    code = """
+import sys
+from workbench import runtime
+runtime.limit_threads(2)
+assert "torch" not in sys.modules
+import torch
+torch.set_num_threads(2)
+runtime.limit_threads(1)
+assert torch.get_num_threads() == 1
+"""
+    assert fresh(code).stderr == ""
+    assert 1 <= runtime.cores() <= os.cpu_count()

@@ -1,0 +1,147 @@
+"""What must be settled before a simulator is imported: the renderer, LIBERO's configuration, threads.
+
+Importing `workbench` settles nothing. Whoever imports mujoco, robosuite or libero calls `configure()` first:
+all three read the environment once, at their import. LIBERO would ask a question on the terminal if it found
+no configuration; one is written for it, and one that the user has is left alone.
+"""
+
+import ctypes.util
+import importlib.util
+import json
+import logging
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from workbench import files
+
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+INSTALL_RENDERER = "sudo apt-get install -y libosmesa6"
+
+
+def configure() -> None:
+    """Choose the renderer, answer LIBERO's question, leave one core to the simulator. Idempotent.
+
+    What the user has set in the environment (MUJOCO_GL, LIBERO_CONFIG_PATH, OMP_NUM_THREADS) is kept.
+    """
+    if sys.platform == "linux":
+        os.environ.setdefault("MUJOCO_GL", renderer())
+        if os.environ["MUJOCO_GL"] in ("egl", "osmesa"):
+            os.environ.setdefault("PYOPENGL_PLATFORM", os.environ["MUJOCO_GL"])
+    if "OMP_NUM_THREADS" not in os.environ:
+        limit_threads(max(1, cores() - 1))
+    logging.getLogger("robosuite_logs").setLevel(logging.ERROR)  # it recommends a macro file at every import
+    configure_libero()
+
+
+def renderer() -> str:
+    """Name of MuJoCo's OpenGL back end here: MUJOCO_GL if set, EGL with an NVIDIA GPU, else OSMesa.
+
+    Without OSMesa's library, EGL is named where it is installed: Mesa's can render without a GPU.
+    """
+    if "MUJOCO_GL" in os.environ:
+        return os.environ["MUJOCO_GL"]
+    if sys.platform != "linux":
+        return "cgl" if sys.platform == "darwin" else "wgl"
+    if Path("/dev/nvidiactl").exists() and ctypes.util.find_library("EGL_nvidia"):
+        return "egl"
+    if not ctypes.util.find_library("OSMesa") and ctypes.util.find_library("EGL"):
+        return "egl"
+    return "osmesa"
+
+
+def renderer_problem(*, seconds: float = 60) -> str | None:
+    """Render one frame in a process of its own; None if that works, else one line with what mends it."""
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", "from workbench import runtime; runtime.render_frame()"],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+        )
+    except subprocess.TimeoutExpired:
+        return f"rendering with {renderer()} gave no frame in {seconds:.0f} s: {renderer_remedy()}"
+    if done.returncode == 0:
+        return None
+    errors = [line for line in done.stderr.splitlines() if line[:1].strip() and "Error" in line]
+    reason = errors[0] if errors else f"the process ended with code {done.returncode}"
+    return f"cannot render with {renderer()} ({reason}): {renderer_remedy()}"
+
+
+def renderer_remedy() -> str:
+    """The command that would give this machine a renderer."""
+    if importlib.util.find_spec("mujoco") is None:
+        return "make setup"
+    if "MUJOCO_GL" in os.environ and os.environ["MUJOCO_GL"] != "osmesa":
+        return "unset MUJOCO_GL PYOPENGL_PLATFORM"
+    if sys.platform == "linux":
+        return INSTALL_RENDERER
+    return "run in a desktop session"
+
+
+def render_frame() -> None:
+    """Render a lit cube off-screen; RuntimeError if the picture is empty."""
+    configure()
+    import mujoco
+
+    scene = "<light pos='0 0 3'/><geom type='box' size='.2 .2 .2'/>"
+    model = mujoco.MjModel.from_xml_string(f"<mujoco><worldbody>{scene}</worldbody></mujoco>")
+    data = mujoco.MjData(model)
+    mujoco.mj_forward(model, data)
+    with mujoco.Renderer(model, 64, 64) as camera:
+        camera.update_scene(data)
+        picture = camera.render()
+    if picture.std() < 1:
+        raise RuntimeError("RenderingError: the picture is empty")
+
+
+def cache_folder() -> Path:
+    """Where the workbench keeps what can be made again: XDG_CACHE_HOME, by default ~/.cache."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "cosmos-policy-workbench"
+
+
+def configure_libero() -> None:
+    """Point LIBERO_CONFIG_PATH to a folder with a config.yaml, writing one only if the user has none."""
+    package = importlib.util.find_spec("libero")
+    if package is None:
+        return
+    home = Path.home() / ".libero"
+    if "LIBERO_CONFIG_PATH" not in os.environ and (home / "config.yaml").is_file():
+        return
+    root = Path(package.submodule_search_locations[0]).resolve() / "libero"
+    # One folder an installation, so that two virtual environments do not point into each other.
+    ours = cache_folder() / "libero" / str(root).strip("/").replace("/", "-")
+    folder = Path(os.environ.setdefault("LIBERO_CONFIG_PATH", str(ours)))
+    if (folder / "config.yaml").is_file():
+        return
+    paths = {
+        "benchmark_root": root,
+        "bddl_files": root / "bddl_files",
+        "init_states": root / "init_files",
+        "datasets": root.parent / "datasets",
+        "assets": root / "assets",
+    }
+    lines = [f"{key}: {json.dumps(str(path))}\n" for key, path in paths.items()]
+    files.write_bytes(folder / "config.yaml", "".join(lines).encode())
+
+
+def cores() -> int:
+    """How many CPU cores this process may use: its affinity, or less where a container sets a quota."""
+    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    quota = Path("/sys/fs/cgroup/cpu.max")
+    if quota.is_file():
+        allowed, period = quota.read_text().split()
+        if allowed != "max":
+            count = min(count, max(1, round(int(allowed) / int(period))))
+    return count
+
+
+def limit_threads(count: int) -> None:
+    """Let numerical libraries use `count` threads: those not imported yet, child processes, and torch."""
+    for variable in THREAD_VARIABLES:
+        os.environ[variable] = str(count)
+    if torch := sys.modules.get("torch"):
+        torch.set_num_threads(count)
