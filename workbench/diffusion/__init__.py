@@ -1,0 +1,1 @@
+"""Noise levels, preconditioning and samplers. Nothing in here knows a network or a robot."""

@@ -1,0 +1,1 @@
+"""The networks: denoiser, tokenizer, text; a `Bundle` holds one model's parts, `checkpoints` its files."""

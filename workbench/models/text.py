@@ -1,0 +1,80 @@
+"""Instructions to token embeddings. Only the true length is returned; the denoiser pads with zeros.
+
+The published model reads T5-11B embeddings from a table; models trained here learn one vector a word.
+"""
+
+import difflib
+from collections.abc import Mapping, Sequence
+from typing import Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+
+@runtime_checkable
+class TextEncoder(Protocol):
+    """What the policy asks of a text encoder."""
+
+    def embed(self, instruction: str) -> Float[Tensor, "1 l e"]:
+        """Embedding of one instruction; raises ValueError for one that it cannot read."""
+        ...
+
+
+class WordEmbedding(nn.Module):
+    """A learned vector a word plus one a position; trained with the denoiser."""
+
+    def __init__(self, vocabulary: Sequence[str], width: int, positions: int) -> None:
+        super().__init__()
+        self.vocabulary = tuple(vocabulary)
+        self.words = nn.Embedding(len(self.vocabulary), width)
+        self.positions = nn.Embedding(positions, width)
+        nn.init.normal_(self.positions.weight, std=0.5)
+        self._kept: dict[tuple, Tensor] = {}
+
+    def embed(self, instruction: str) -> Float[Tensor, "1 l e"]:
+        """Embedding of `instruction`; the same tensor for the same words while the weights stay."""
+        if torch.is_grad_enabled():
+            return self(self.tokens(instruction)[None])
+        version = (self.words.weight._version, self.words.weight.data_ptr())
+        key = (instruction, *version)
+        if key not in self._kept:
+            if len(self._kept) > 256:
+                self._kept.clear()
+            self._kept[key] = self(self.tokens(instruction)[None])
+        return self._kept[key]
+
+    def forward(self, tokens: Tensor) -> Float[Tensor, "b l e"]:
+        """Embeddings of token numbers (b, l); -1 is padding and gives zero rows."""
+        rows = self.words(tokens.clamp_min(0)) + self.positions.weight[: tokens.shape[1]]
+        return rows * (tokens >= 0)[..., None]
+
+    def tokens(self, instruction: str) -> Tensor:
+        """Token numbers (l); raises ValueError for unknown words or too many of them."""
+        words = instruction.lower().split()
+        unknown = [word for word in words if word not in self.vocabulary]
+        if unknown or not words:
+            raise ValueError(
+                f"instruction: expected words from {', '.join(self.vocabulary)}; got {instruction!r}"
+                + (f" with unknown {', '.join(unknown)}" if unknown else "")
+            )
+        if len(words) > len(self.positions.weight):
+            raise ValueError(f"instruction: expected at most {len(self.positions.weight)} words, got {len(words)}")
+        return torch.tensor([self.vocabulary.index(word) for word in words], device=self.words.weight.device)
+
+
+class TextTable(nn.Module):
+    """Precomputed embeddings, one an instruction (T5-11B for the published model, METHOD.md 3.3)."""
+
+    def __init__(self, table: Mapping[str, Float[Tensor, "l e"]]) -> None:
+        super().__init__()
+        self.names = tuple(table)
+        self.rows = nn.ParameterList(nn.Parameter(row, requires_grad=False) for row in table.values())
+
+    def embed(self, instruction: str) -> Float[Tensor, "1 l e"]:
+        """The stored embedding of `instruction`."""
+        if instruction not in self.names:
+            near = difflib.get_close_matches(instruction, self.names, n=3) or self.names[:3]
+            raise ValueError(f"instruction: expected one of the {len(self.names)} in the table, such as "
+                             f"{'; '.join(near)}; got {instruction!r}")
+        return self.rows[self.names.index(instruction)][None]

@@ -1,0 +1,256 @@
+"""Best of N: propose N plans, imagine where each leads, value what is imagined, take the best (METHOD.md 7).
+
+Candidates and ensembles go through the network together, every row with its own noise and its own list of
+noise levels; the result is that of one row at a time (a test holds them together).
+"""
+
+import time
+from collections.abc import Generator, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+
+from workbench.diffusion import noise
+from workbench.diffusion.samplers import schedule, upstream_calls
+from workbench.latents import Latents
+from workbench.layout import Mode
+from workbench.models.bundle import Bundle, check_pair
+from workbench.planning import seeds
+from workbench.planning.aggregate import AGGREGATIONS, aggregate, choose, margin
+from workbench.planning.events import Called, Imagined, Proposed, Valued
+from workbench.steps import decode, encode, extract, trace
+from workbench.steps.denoise import ROWS
+from workbench.types import Candidate, Moment, Plan
+
+MAX_CANDIDATES, MAX_MEMBERS, MAX_CALLS = 64, 32, 50
+
+Event = Called | Proposed | Imagined | Valued
+
+
+@dataclass(frozen=True)
+class PlanSettings:
+    """How a plan is made; the defaults are the paper's (METHOD.md 7)."""
+
+    candidates: int = 8
+    calls: int = 5
+    """Network calls of each candidate's actions."""
+    futures: int = 3
+    """Future samples a candidate; member j makes int(linspace(1, future_calls, futures))[j] calls."""
+    future_calls: int = 5
+    values: int = 5
+    """Value samples a future (V) or a candidate (Q)."""
+    value_calls: int = 5
+    aggregation: str = "majority_mean"
+    value: str = "v"
+    """"v": V(s') of the imagined futures; "q": Q(s, a) of the actions, which imagines nothing."""
+    seed: int = 0
+    upstream_compatible: bool = False
+    """Reproduce upstream's quirk that 2 denoising steps make 1 network call."""
+
+    def __post_init__(self) -> None:
+        limits = {
+            "candidates": MAX_CANDIDATES,
+            "futures": MAX_MEMBERS,
+            "values": MAX_MEMBERS,
+            "calls": MAX_CALLS,
+            "future_calls": MAX_CALLS,
+            "value_calls": MAX_CALLS,
+        }
+        for name, limit in limits.items():
+            given = getattr(self, name)
+            if not 1 <= given <= limit:
+                raise ValueError(f"{name}: expected 1 to {limit}, got {given}")
+        if self.aggregation not in AGGREGATIONS:
+            raise ValueError(f"aggregation: expected one of {', '.join(AGGREGATIONS)}; got {self.aggregation!r}")
+        if self.value not in ("v", "q"):
+            raise ValueError(f"value: expected 'v' or 'q', got {self.value!r}")
+        if not 0 <= self.seed < noise.MAX_SEED - MAX_CANDIDATES - MAX_MEMBERS:
+            raise ValueError(f"seed: expected 0 to {noise.MAX_SEED - MAX_CANDIDATES - MAX_MEMBERS}, got {self.seed}")
+
+    def member_calls(self, phase: str) -> list[int]:
+        """Network calls of each member of an ensemble ("imagine" or "value") or of the proposal."""
+        if phase == "propose":
+            return [self.calls]
+        calls, members = (
+            (self.future_calls, self.futures) if phase == "imagine" else (self.value_calls, self.values)
+        )
+        asked = seeds.member_calls(calls, members)
+        return [upstream_calls(steps) for steps in asked] if self.upstream_compatible else asked
+
+    @property
+    def phases(self) -> tuple[str, ...]:
+        """The phases of a plan, in order; Q(s, a) imagines nothing."""
+        return ("propose", "imagine", "value") if self.value == "v" else ("propose", "value")
+
+    @property
+    def rounds(self) -> int:
+        """Network calls that follow one another, whatever the batch."""
+        return sum(max(self.member_calls(phase)) for phase in self.phases)
+
+    @property
+    def network_calls(self) -> int:
+        """Network calls in all, counted a row: 61 a candidate in the paper's setting."""
+        values = sum(self.member_calls("value")) * (self.futures if self.value == "v" else 1)
+        futures = sum(self.member_calls("imagine")) if self.value == "v" else 0
+        return self.candidates * (self.calls + futures + values)
+
+
+def plan_events(
+    policy: Bundle,
+    planner: Bundle | None,
+    moment: Moment,
+    *,
+    settings: PlanSettings | None = None,
+    pictures: bool = True,
+    rows_at_once: int = ROWS,
+) -> Generator[Event, None, Plan]:
+    """Make a plan, reporting every network call; `run` exhausts it.
+
+    `policy` proposes, `planner` (default: the policy) imagines and values. `pictures=False` leaves the
+    imagined futures undecoded, which nothing but the eye needs.
+    """
+    settings, planner = settings or PlanSettings(), planner or policy
+    check_pair(policy, planner)
+    work = _Planning(policy, planner, moment, settings, rows_at_once)
+    actions = yield from work.propose()
+    futures = yield from work.imagine(actions, pictures)
+    values = yield from work.value(futures)
+    return work.plan(values)
+
+
+class _Planning:
+    """One plan in the making: the candidates so far, calls and seconds so far."""
+
+    def __init__(
+        self, policy: Bundle, planner: Bundle, moment: Moment, settings: PlanSettings, rows_at_once: int
+    ) -> None:
+        self.policy, self.planner, self.moment, self.settings = policy, planner, moment, settings
+        self.rows_at_once = rows_at_once
+        self.seeds = seeds.candidate_seeds(settings.seed, settings.candidates)
+        self.candidates: list[Candidate] = []
+        self.done, self.seconds = 0, {}
+
+    def propose(self) -> Generator[Event, None, Latents]:
+        """Actions and paths of all candidates."""
+        begin = time.perf_counter()
+        latents = encode(self.policy, self.moment.observation, self.moment.instruction)
+        self.seconds["encode"] = time.perf_counter() - begin
+        latents = yield from self._sample(self.policy, latents.repeat(len(self.seeds)), "propose", self.seeds)
+        said = extract(latents, self.policy.stats)
+        path, proprio = self.policy.spec.path, np.asarray(self.moment.observation.proprio)
+        self.candidates = [
+            Candidate(i, seed, actions, path and path(actions, proprio), handle=latents.row(i))
+            for i, (seed, actions) in enumerate(zip(self.seeds, said.actions, strict=True))
+        ]
+        yield Proposed(tuple(self.candidates))
+        return latents
+
+    def imagine(self, latents: Latents, pictures: bool) -> Generator[Event, None, Latents]:
+        """Futures of every candidate; with Q(s, a), the pictures that came with its actions."""
+        with torch.no_grad():
+            latents = replace(latents, text=self.planner.text.embed(self.moment.instruction))
+        if self.settings.value == "v":
+            members = self.settings.futures
+            each = [seed for start in self.seeds for seed in seeds.member_seeds(start, members)]
+            latents = latents.repeat(members).ask("world_model")
+            latents = yield from self._sample(self.planner, latents, "imagine", each)
+        if pictures:
+            begin = time.perf_counter()
+            seen = decode(self.planner.tokenizer, latents)
+            self.seconds["decode"] = time.perf_counter() - begin
+            futures = {camera: _by_candidate(rows, len(self.seeds)) for camera, rows in seen.items()}
+            self.candidates = [
+                replace(one, futures={camera: rows[one.index] for camera, rows in futures.items()})
+                for one in self.candidates
+            ]
+        yield Imagined(tuple(self.candidates))
+        return latents
+
+    def value(self, latents: Latents) -> Generator[Event, None, Float[np.ndarray, "n s v"]]:
+        """Value samples, a round more after every network call; NaN where a sample is not finished."""
+        members, futures = self.settings.values, len(latents) // len(self.seeds)
+        each = [
+            seed for start in self.seeds for _ in range(futures) for seed in seeds.member_seeds(start, members)
+        ]
+        mode: Mode = "v" if self.settings.value == "v" else "q"
+        asked = latents.repeat(members).ask(mode)
+        calls = self.settings.member_calls("value") * (len(asked) // members)
+        values = np.full(len(asked), np.nan)
+        begin, start = time.perf_counter(), noise.draw(each, self.policy.layout)
+        steps = trace(
+            self.planner.denoiser, asked, start, sigmas=list(map(schedule, calls)), rows_at_once=self.rows_at_once
+        )
+        for step in steps:
+            self.done += 1
+            yield self._called("value")
+            ended = [k for k, row in enumerate(step.rows) if calls[row] == step.i + 1]
+            if ended:
+                rows = [step.rows[k] for k in ended]
+                finished = replace(asked, x=step.denoised[ended], known=asked.known[rows])
+                values[rows] = extract(finished, self.planner.stats).value
+                self._rank(values.reshape(len(self.seeds), futures, members))
+                yield Valued(tuple(self.candidates), step.i + 1, max(calls))
+        self.seconds["value"] = time.perf_counter() - begin
+        return values.reshape(len(self.seeds), futures, members)
+
+    def plan(self, values: Float[np.ndarray, "n s v"]) -> Plan:
+        """The decision."""
+        flat, rule = values.reshape(len(values), -1), self.settings.aggregation
+        config: dict[str, Any] = asdict(self.settings)
+        checkpoints = {
+            role: {"name": bundle.name, "sha256": bundle.sha256}
+            for role, bundle in (("policy", self.policy), ("planner", self.planner))
+        }
+        choices = choose(flat)
+        return Plan(
+            moment=self.moment,
+            candidates=tuple(self.candidates),
+            best=choices[rule],
+            margin=margin(flat, rule),
+            choices=choices,
+            network_calls=self.settings.network_calls,
+            seconds=dict(self.seconds),
+            config=config,
+            checkpoints=checkpoints,
+            gamma=self.policy.spec.gamma,
+        )
+
+    def _sample(
+        self, bundle: Bundle, latents: Latents, phase: str, each: Sequence[int]
+    ) -> Generator[Event, None, Latents]:
+        begin = time.perf_counter()
+        members = self.settings.member_calls(phase)
+        sigmas = [schedule(calls) for calls in members] * (len(each) // len(members))
+        steps = trace(
+            bundle.denoiser, latents, noise.draw(each, bundle.layout), sigmas=sigmas, rows_at_once=self.rows_at_once
+        )
+        while True:
+            try:
+                next(steps)
+            except StopIteration as end:
+                self.seconds[phase] = time.perf_counter() - begin
+                return end.value
+            self.done += 1
+            yield self._called(phase)
+
+    def _called(self, phase: str) -> Called:
+        return Called(phase, self.done, self.settings.rounds)
+
+    def _rank(self, values: Float[np.ndarray, "n s v"]) -> None:
+        """Put samples, value and (provisional) rank into the candidates; only finished samples count."""
+        flat = values.reshape(len(values), -1)
+        finished = ~np.isnan(flat[0])
+        scores = aggregate(flat[:, finished], self.settings.aggregation)
+        order = np.argsort(-scores, kind="stable")
+        ranks = {int(index): rank for rank, index in enumerate(order)}
+        self.candidates = [
+            replace(one, values=values[one.index].copy(), value=float(scores[one.index]), rank=ranks[one.index])
+            for one in self.candidates
+        ]
+
+
+def _by_candidate(rows: np.ndarray, candidates: int) -> np.ndarray:
+    return rows.reshape(candidates, -1, *rows.shape[1:])
