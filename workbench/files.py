@@ -20,7 +20,7 @@ import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -215,7 +215,7 @@ def load_t5_table(path: str | Path, *, max_bytes: int = MAX_TENSOR_BYTES) -> dic
                 "ignore"
             )  # storages with a dtype are out of use, but the published file has them
             table = _TableUnpickler(file).load()
-    except _DAMAGED as error:
+    except Exception as error:  # a damaged or hostile pickle can make an unpickler raise anything
         raise ValueError(
             f"{path} is refused: it is no table of text embeddings ({_reason(error)})"
         ) from error
@@ -226,28 +226,15 @@ def load_t5_table(path: str | Path, *, max_bytes: int = MAX_TENSOR_BYTES) -> dic
     return table
 
 
-_DAMAGED = (
-    pickle.UnpicklingError,
-    ArithmeticError,
-    AttributeError,
-    EOFError,
-    LookupError,
-    MemoryError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-)
-"""What a damaged or hostile pickle can make an unpickler raise."""
-
-
 class _TableUnpickler(pickle.Unpickler):
-    """Knows the three names of an honest table and answers with fresh functions: nothing global is in reach."""
+    """Knows the names in an honest table; answers with fresh functions: nothing global is in reach."""
 
     def find_class(self, module: str, name: str) -> Any:
         known = {
             ("torch.storage", "_load_from_bytes"): lambda data: _load_storage(data),
             ("torch._utils", "_rebuild_tensor_v2"): lambda *parts: _build_tensor(*parts[:4]),
             ("collections", "OrderedDict"): lambda: None,  # the tensor's hooks: always empty, never used
+            ("_codecs", "encode"): lambda text, _: text.encode("latin1"),  # bytes in old pickle protocols
         }
         if (module, name) not in known:
             raise pickle.UnpicklingError(f"it asks for {module}.{name}")
@@ -266,10 +253,13 @@ def _load_storage(data: bytes) -> "torch.TypedStorage":
 def _build_tensor(storage: "torch.TypedStorage", offset: int, size: tuple, stride: tuple) -> "torch.Tensor":
     import torch
 
-    return torch.empty(0, dtype=storage.dtype).set_(storage.untyped(), offset, size, stride)
+    whole = torch.empty(0, dtype=storage.dtype).set_(storage.untyped())
+    return whole.as_strided(
+        size, stride, offset
+    )  # refuses to reach beyond the storage; set_ would enlarge it
 
 
-def _load_weights(file: BinaryIO, name: str) -> Any:
+def _load_weights(file: io.BufferedIOBase, name: str) -> Any:
     """`torch.load(weights_only=True)`, with the pickles of numeric numpy arrays admitted too."""
     import torch
 
@@ -277,7 +267,7 @@ def _load_weights(file: BinaryIO, name: str) -> Any:
         with torch.serialization.safe_globals(_numpy_globals()), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about pickle protocols: what cannot be read is refused anyway
             return torch.load(file, map_location="cpu", weights_only=True)
-    except _DAMAGED as error:
+    except Exception as error:  # a damaged or hostile pickle can make an unpickler raise anything
         raise ValueError(
             f"{name} is refused: it is damaged, or holds more than tensors and arrays ({_reason(error)})"
         ) from error
@@ -333,7 +323,7 @@ def _is_tensor(x: object) -> bool:
 def _reason(error: BaseException) -> str:
     """What an error found, in one line, without torch's advice to switch the safety off."""
     text = str(error)
-    if finding := re.search(r"Unsupported (?:global: GLOBAL|operand) \S+", text):
+    if finding := re.search(r"Unsupported (?:global: GLOBAL|operand) [\w.]+", text):
         return finding[0]
     if text.startswith("Weights only load failed"):
         return "it was not written by torch.save"

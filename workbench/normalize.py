@@ -25,11 +25,11 @@ class Statistics:
     no computation uses them.
     """
 
-    actions_min: Float[np.ndarray, " a"]
-    actions_max: Float[np.ndarray, " a"]
-    proprio_min: Float[np.ndarray, " d"]
-    proprio_max: Float[np.ndarray, " d"]
-    extra: Mapping[str, Float[np.ndarray, " n"]] = field(default_factory=dict)
+    actions_min: Float[np.ndarray, " _"]
+    actions_max: Float[np.ndarray, " _"]
+    proprio_min: Float[np.ndarray, " _"]
+    proprio_max: Float[np.ndarray, " _"]
+    extra: Mapping[str, Float[np.ndarray, " _"]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name in REQUIRED:
@@ -63,15 +63,16 @@ class Statistics:
 
     @classmethod
     def load(cls, path: str | Path) -> "Statistics":
-        """Read a statistics file (METHOD 5.5); its four minima and maxima are required, other keys are kept."""
+        """Read a statistics file (METHOD 5.5). The minima and maxima are required, other keys are kept."""
         values = files.read_json(path)
         missing = [name for name in REQUIRED if name not in values] if isinstance(values, dict) else REQUIRED
         if missing:
             raise ValueError(
                 f"{path} is no statistics file, it lacks {', '.join(missing)}: point to stats.json"
             )
-        required = {name: values.pop(name) for name in REQUIRED}
-        return cls(**required, extra=values)
+        vectors = {name: _vector(x, name) for name, x in values.items()}
+        required = {name: vectors.pop(name) for name in REQUIRED}
+        return cls(**required, extra=vectors)
 
     def save(self, path: str | Path) -> None:
         """Write the statistics in the published JSON form."""
@@ -93,14 +94,14 @@ def _vector(values: object, name: str) -> np.ndarray:
 def normalize_actions(
     actions: Float[np.ndarray, "... a"], statistics: Statistics
 ) -> Float[np.ndarray, "... a"]:
-    """Physical actions to [-1, 1] over the demonstrations' range, as float64; a constant dimension becomes 0."""
+    """Physical actions to [-1, 1] over the demonstrations' range, float64; a constant dimension becomes 0."""
     return _normalize(actions, statistics.actions_min, statistics.actions_max, "actions")
 
 
 def normalize_proprio(
     proprio: Float[np.ndarray, "... d"], statistics: Statistics
 ) -> Float[np.ndarray, "... d"]:
-    """Physical proprio to [-1, 1] over the demonstrations' range, as float64; a constant dimension becomes 0."""
+    """Physical proprio to [-1, 1] over the demonstrations' range, float64; a constant dimension becomes 0."""
     return _normalize(proprio, statistics.proprio_min, statistics.proprio_max, "proprio")
 
 
