@@ -97,6 +97,11 @@ def render_frame() -> None:
         raise RuntimeError("RenderingError: the picture is empty")
 
 
+def assets() -> Path:
+    """The workbench's own assets folder; the environment variable `WORKBENCH_ASSETS` overrides it."""
+    return Path(os.environ.get("WORKBENCH_ASSETS") or Path(__file__).parents[1] / "assets")
+
+
 def cache_folder() -> Path:
     """Where the workbench keeps what can be made again: XDG_CACHE_HOME, by default ~/.cache."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"

@@ -44,6 +44,12 @@ class Bundle:
             part.to(device)
         return self
 
+    def to_dtype(self, dtype: torch.dtype) -> "Bundle":
+        """Cast the networks (in place, as torch modules do); returns itself."""
+        for part in (self.denoiser, self.tokenizer, self.text):
+            part.to(dtype)
+        return self
+
     def plain(self) -> "Bundle":
         """The same weights with every shortcut off: the reference in tests and benchmarks."""
         denoiser = Denoiser(

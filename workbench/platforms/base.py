@@ -31,6 +31,9 @@ class PlatformSpec:
     calls: int
     """Network calls of a policy query in the paper."""
     image_size: int = 224
+    """Side of the picture that the tokenizer sees."""
+    render_size: int = 256
+    """Side at which a simulator renders for this platform."""
     jpeg: bool = True
     """Whether pictures go through a JPEG round trip first, as the training data did."""
     center_crop: bool = True

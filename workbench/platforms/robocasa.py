@@ -13,4 +13,5 @@ ROBOCASA = PlatformSpec(
     gamma=0.99,
     calls=5,
     gripper=6,
+    render_size=224,
 )
