@@ -1,0 +1,121 @@
+"""An evaluation's folder: what users rely on in `results.json`, continuing after a stop, comparing two."""
+
+import json
+
+import point_world
+import pytest
+from point_world import PointWorld, scripted
+
+from workbench import control
+from workbench.models.bundle import tiny
+from workbench.planning import run
+from workbench.planning.best_of_n import PlanSettings
+from workbench.planning.events import Stepped
+from workbench.platforms import PLATFORMS
+from workbench.results import compare, open_results, record_suite, save_results
+from workbench.rollout import EpisodeResult, trials
+
+SETTINGS = PlanSettings(calls=1)
+CONFIG = {"suite": "points", "seed": 0}
+
+
+@pytest.fixture(scope="module")
+def bundle():
+    return tiny(PLATFORMS["libero"])
+
+
+@pytest.fixture(autouse=True)
+def knowing(monkeypatch):
+    monkeypatch.setattr(control, "predict", scripted)
+
+
+def evaluate(folder, bundle, episodes, config=CONFIG):
+    schedule = trials(2, episodes, seed=0)
+    options = {"settings": SETTINGS, "suite": "points"}
+    return record_suite(folder, PointWorld(), bundle, schedule, config=config, **options)
+
+
+def test_results_json_is_what_users_rely_on(tmp_path, bundle):
+    run(evaluate(tmp_path, bundle, 5))
+    record = json.loads((tmp_path / "results.json").read_text())
+    assert record["schema"] == "results/1" and record["config"] == CONFIG
+    assert record["version"] and "commit" in record
+    total = record["total"]
+    assert (total["episodes"], total["successes"], total["success_rate"]) == (5, 5, 1.0)
+    low, high = total["interval"]
+    assert low == pytest.approx(0.566, abs=1e-3) and high == pytest.approx(1.0)  # Wilson, 5 of 5
+    assert [task["task"] for task in record["tasks"]] == [0, 1]
+    assert [task["episodes"] for task in record["tasks"]] == [3, 2]
+    assert [task["instruction"] for task in record["tasks"]] == list(point_world.TASKS)
+    for episode in record["episodes"]:
+        assert {"task", "init", "seed", "success", "steps", "seconds"} <= episode.keys()
+
+
+@pytest.mark.parametrize("after", [1, 25, 60])
+def test_a_stopped_evaluation_continues_where_it_was(tmp_path, bundle, after):
+    whole = run(evaluate(tmp_path / "whole", bundle, 6))
+    work = evaluate(tmp_path / "stopped", bundle, 6)
+    for _ in range(after):
+        next(work)
+    work.close()
+    kept = open_results(tmp_path / "stopped")
+    events = list(evaluate(tmp_path / "stopped", bundle, 6))
+    rerun = [event for event in events if isinstance(event, EpisodeResult)]
+    assert len(kept) + len(rerun) == 6
+    finished = open_results(tmp_path / "stopped")
+    assert [(r.trial, r.success, r.steps) for r in finished] == [(r.trial, r.success, r.steps) for r in whole]
+
+
+def test_more_episodes_add_to_the_fewer(tmp_path, bundle):
+    run(evaluate(tmp_path, bundle, 3))
+    events = list(evaluate(tmp_path, bundle, 5))
+    assert sum(isinstance(event, EpisodeResult) for event in events) == 2
+    assert len(open_results(tmp_path)) == 5
+    assert not any(isinstance(event, Stepped) for event in evaluate(tmp_path, bundle, 4))
+
+
+def test_another_configuration_wants_another_folder(tmp_path, bundle):
+    run(evaluate(tmp_path, bundle, 2))
+    with pytest.raises(ValueError, match="has results with seed 0, now it is 1: choose another folder"):
+        run(evaluate(tmp_path, bundle, 2, {**CONFIG, "seed": 1}))
+    assert len(open_results(tmp_path)) == 2
+
+
+def test_damaged_results_are_one_clear_line(tmp_path, bundle):
+    run(evaluate(tmp_path, bundle, 2))
+    path = tmp_path / "results.json"
+    text = path.read_text()
+    for damaged in (
+        text[:100],
+        "[]",
+        text.replace('"steps"', '"stops"'),
+        text.replace("results/1", "results/7"),
+    ):
+        path.write_text(damaged)
+        with pytest.raises(ValueError, match="results.json") as caught:
+            run(evaluate(tmp_path, bundle, 2))
+        assert "\n" not in str(caught.value)
+
+
+def test_comparing_pairs_the_common_episodes():
+    def results(successes, episodes):
+        schedule = trials(2, episodes, seed=0)
+        return [
+            EpisodeResult(trial, "x", success, 5, 0.1)
+            for trial, success in zip(schedule, successes, strict=True)
+        ]
+
+    first = results([True, False, False, True], 4)
+    second = results([True, True, False, True, True, True], 6)
+    found = compare(first, second)
+    # Task 0 has episodes 0, 1 in the first and 0, 1, 2 in the second; task 1 likewise.
+    assert found.episodes == 4 and (found.gained, found.lost) == (2, 0)
+    with pytest.raises(ValueError, match="common episodes"):
+        compare(first, [])
+
+
+def test_an_empty_evaluation_is_written_too(tmp_path):
+    save_results([], tmp_path, config={})
+    total = json.loads((tmp_path / "results.json").read_text())["total"]
+    assert total == {"episodes": 0, "successes": 0, "success_rate": None, "interval": [0.0, 1.0]}
+    assert open_results(tmp_path) == []

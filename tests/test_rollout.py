@@ -1,0 +1,301 @@
+"""Closed loops in the point world: what is executed, rendered and compared; cancelling is harmless."""
+
+from dataclasses import replace
+
+import numpy as np
+import point_world
+import pytest
+from point_world import PointWorld, scripted
+
+from workbench import control
+from workbench.control import act, alone
+from workbench.envs.base import Env
+from workbench.models.bundle import tiny
+from workbench.planning import run
+from workbench.planning.best_of_n import PlanSettings
+from workbench.planning.events import (
+    Called,
+    ChunkExecuted,
+    Decided,
+    EpisodeEnded,
+    Executed,
+    Imagined,
+    Proposed,
+    Stepped,
+    Valued,
+)
+from workbench.platforms import PLATFORMS
+from workbench.rollout import (
+    EpisodeResult,
+    execute_candidates,
+    rank_correlation,
+    realised_return,
+    regret,
+    run_episode,
+    run_suite,
+    trials,
+)
+from workbench.types import Candidate, Moment, Outcome, Plan
+
+QUICK = PlanSettings(candidates=3, calls=1, futures=1, future_calls=1, values=1, value_calls=1)
+LIBERO = replace(PLATFORMS["libero"], chunk_size=4, execute_steps=3)
+
+
+@pytest.fixture(scope="module")
+def bundle():
+    return tiny(LIBERO, words="go to the left right")
+
+
+@pytest.fixture
+def knowing(monkeypatch):
+    """The bundle's platform with a policy that knows the way, so that outcomes mean something."""
+    monkeypatch.setattr(control, "predict", scripted)
+
+
+def start(env: PointWorld, task: int = 0, init: int = 0) -> Moment:
+    env.reset(task, init, 0)
+    return Moment(env.observe(), env.instruction, f"points/{task}/{init}@0", env.snapshot())
+
+
+def plan_of(moment: Moment, *pushes: tuple[float, float], values=None) -> Plan:
+    """A plan whose candidates push in the given directions."""
+    candidates = []
+    for index, push in enumerate(pushes):
+        actions = np.zeros((LIBERO.chunk_size, 7))
+        actions[:, :2] = push
+        value = None if values is None else values[index]
+        candidates.append(Candidate(index, index, actions, value=value))
+    return Plan(moment, candidates, 0, 1.0, {}, 0, {}, {"calls": 1}, {}, gamma=0.9)
+
+
+def test_point_world_is_an_env():
+    assert isinstance(PointWorld(), Env)
+
+
+def test_an_episode_decides_every_execute_steps(bundle, knowing):
+    env = PointWorld()
+    events = list(run_episode(env, bundle, settings=QUICK, task=1, init=3, seed=5, address="points/1/3"))
+    decided = [event for event in events if isinstance(event, Decided)]
+    stepped = [event for event in events if isinstance(event, Stepped)]
+    assert [event.step for event in decided] == list(range(0, len(stepped), LIBERO.execute_steps))
+    assert [event.step for event in stepped] == list(range(1, len(stepped) + 1))
+    assert decided[1].plan.moment.address == "points/1/3@3"
+    assert decided[0].plan.moment.instruction == "go to the right"
+    ended = events[-1]
+    assert isinstance(ended, EpisodeEnded) and ended.success and ended.steps == len(stepped) < env.horizon
+    chunk = decided[0].plan.candidates[0].actions
+    assert np.array_equal([event.action for event in stepped[:3]], chunk[:3])
+
+
+def test_only_decisions_render(bundle, knowing):
+    env = PointWorld()
+    events = list(run_episode(env, bundle, settings=QUICK, task=0, init=0, seed=0))
+    decisions = sum(isinstance(event, Decided) for event in events)
+    assert env.rendered == decisions * len(LIBERO.cameras)
+    assert all(event.observation is None for event in events if isinstance(event, Stepped))
+
+
+def test_somebody_watching_sees_every_step_and_changes_nothing(bundle, knowing):
+    def actions(**options):
+        events = run_episode(PointWorld(), bundle, settings=QUICK, task=0, init=0, seed=0, **options)
+        return [event for event in events if isinstance(event, Stepped)]
+
+    watched = actions(cameras=("primary",))
+    assert all("primary" in event.observation.images for event in watched)
+    assert [event.action for event in watched] == [event.action for event in actions()]
+
+
+def test_recording_pairs_each_action_with_what_was_seen_before_it(bundle, knowing):
+    env = PointWorld(wind=0.0)
+    ended = run(run_episode(env, bundle, settings=QUICK, task=0, init=0, seed=0, record=True, address="x"))
+    episode = ended.episode
+    assert len(episode) == ended.steps == len(episode.images["wrist"]) == len(episode.images["primary"])
+    assert episode.success and episode.instruction == "go to the left" and episode.address == "x"
+    moved = np.diff(episode.proprio[:, 2:4], axis=0)
+    assert np.allclose(moved, point_world.SPEED * episode.actions[:-1, :2].clip(-1, 1))
+
+
+def test_the_horizon_ends_an_episode(bundle, monkeypatch):
+    def away(*args, **options):
+        prediction = scripted(*args, **options)
+        return replace(prediction, actions=-prediction.actions)
+
+    monkeypatch.setattr(control, "predict", away)
+    env = PointWorld(horizon=7)
+    ended = run(run_episode(env, bundle, settings=QUICK, task=0, init=0, seed=0))
+    assert not ended.success and ended.steps == 7
+
+
+def test_act_stops_where_it_is_told(bundle, knowing):
+    env = PointWorld()
+    env.reset(0, 0, 0)
+    run(act(env, LIBERO, alone(bundle, calls=1), seed=0, until=4))
+    assert env.steps == 4
+
+
+def test_best_of_n_passes_the_planners_events_on(bundle):
+    env = PointWorld(horizon=4)
+    events = list(run_episode(env, bundle, planner=bundle, settings=QUICK, task=0, init=0, seed=0))
+    kinds = [type(event) for event in events]
+    for kind in (Called, Proposed, Imagined, Valued, Decided, Stepped):
+        assert kind in kinds
+    first = next(event for event in events if isinstance(event, Decided)).plan
+    assert len(first.candidates) == 3 and first.moment.snapshot is not None
+
+
+def test_the_policy_proposes_the_same_first_chunk_alone_and_among_candidates(bundle):
+    def first(planner):
+        events = run_episode(PointWorld(), bundle, planner=planner, settings=QUICK, task=0, init=0, seed=9)
+        return next(event for event in events if isinstance(event, Decided)).plan.candidates[0]
+
+    with_planner, without = first(bundle), first(None)
+    assert with_planner.seed == without.seed
+    assert np.allclose(with_planner.actions, without.actions, atol=1e-5)
+
+
+def test_trials_are_spread_evenly_and_more_contain_fewer():
+    few, many = trials(4, 10, seed=1), trials(4, 220, seed=1)
+    assert [sum(trial.task == task for trial in few) for task in range(4)] == [3, 3, 2, 2]
+    assert set(few) < set(many)
+    assert {trial.init for trial in many if trial.task == 2} == set(range(50))
+    assert next(trial for trial in many if trial.number == 53).init == 3
+    assert len({trial.seed for trial in many}) == 220
+    fresh = trials(4, 10, seed=1, fresh_inits=7)
+    assert all(trial.init is None for trial in fresh) and fresh[0].start == f"fresh{fresh[0].reset_seed}"
+    assert [trial.seed for trial in fresh] == [trial.seed for trial in few]
+
+
+def test_a_suite_gives_one_result_a_trial(bundle, knowing):
+    schedule = trials(2, 5, seed=3)
+    events = run_suite(PointWorld(), bundle, schedule, settings=QUICK, suite="points")
+    results = [event for event in events if isinstance(event, EpisodeResult)]
+    assert [result.trial for result in results] == schedule
+    assert all(result.success and result.seconds > 0 for result in results)
+    assert {result.instruction for result in results} == set(point_world.TASKS)
+
+
+def test_the_same_seed_gives_the_same_episodes(bundle, knowing):
+    def steps():
+        work = run_suite(PointWorld(), bundle, trials(2, 4, seed=3), settings=QUICK, suite="points")
+        return [result.steps for result in run(work)]
+
+    assert steps() == steps()
+
+
+def test_the_truth_of_candidates(bundle, knowing):
+    env = PointWorld(wind=0.0)
+    plan = plan_of(start(env), (1, 0), (-1, 0), (0, 0), values=(0.9, 0.5, 0.7))
+    events = list(execute_candidates(env, bundle, plan, seed=0))
+    kinds = [type(event) for event in events if not isinstance(event, Stepped)]
+    assert kinds == [ChunkExecuted] * 3 + [Executed] * 3
+    truth = run(execute_candidates(env, bundle, plan, seed=0))
+    outcomes = [candidate.outcome for candidate in truth.candidates]
+    assert all(outcome.success for outcome in outcomes)
+    away, toward, still = (outcome.steps for outcome in outcomes)
+    assert toward < still < away
+    assert outcomes[1].worth == pytest.approx(0.9**toward)
+    # The chunk is executed whole: its end is what the model imagined.
+    moved = outcomes[0].after_chunk.proprio[2] - plan.moment.observation.proprio[2]
+    assert moved == pytest.approx(LIBERO.chunk_size * point_world.SPEED)
+    assert regret(truth) == pytest.approx(0.9**toward - 0.9**away)
+    assert rank_correlation(truth) == pytest.approx(-1.0)
+
+
+def test_all_candidates_meet_the_same_luck(bundle, knowing):
+    env = PointWorld()
+    plan = plan_of(start(env), (0, 0.2), (0, 0.2))
+
+    def steps(repetition):
+        truth = run(
+            execute_candidates(env, bundle, plan, seed=0, repetition=repetition, cameras=("primary",))
+        )
+        return [candidate.outcome for candidate in truth.candidates]
+
+    first, second = steps(0)
+    assert first.steps == second.steps
+    assert np.array_equal(first.frames["primary"], second.frames["primary"])
+    assert len(first.frames["primary"]) == first.steps and "wrist" not in first.frames
+    other, _ = steps(1)
+    assert not np.array_equal(first.frames["primary"][: other.steps], other.frames["primary"][: first.steps])
+
+
+def test_unwatched_truth_films_only_what_the_policy_saw(bundle, knowing):
+    env = PointWorld(wind=0.0)
+    plan = plan_of(start(env), (1, 0))
+    events = list(execute_candidates(env, bundle, plan, seed=0))
+    chunk = next(event for event in events if isinstance(event, ChunkExecuted))
+    assert len(chunk.frames["wrist"]) == 1
+    outcome = next(event for event in events if isinstance(event, Executed)).outcome
+    decisions = -(-(outcome.steps - LIBERO.chunk_size) // LIBERO.execute_steps)
+    assert len(outcome.frames["wrist"]) == decisions + 1  # the chunk's end and later decisions, then the end
+
+
+def test_a_chunk_that_succeeds_ends_there(bundle, knowing):
+    env = PointWorld(wind=0.0)
+    env.reset(0, 0, 0)
+    env.position = np.array([-0.40, 0.0])
+    moment = Moment(env.observe(), env.instruction, "x@0", env.snapshot())
+    outcome = run(execute_candidates(env, bundle, plan_of(moment, (-1, 0)), seed=0)).candidates[0].outcome
+    assert outcome.success and outcome.steps == 2 and outcome.worth == pytest.approx(0.81)
+
+
+def test_only_the_chosen_candidates_are_executed(bundle, knowing):
+    env = PointWorld()
+    plan = plan_of(start(env), (1, 0), (-1, 0), (0, 0))
+    truth = run(execute_candidates(env, bundle, plan, [2], seed=0))
+    assert [candidate.outcome is None for candidate in truth.candidates] == [True, True, False]
+    assert regret(truth) is None and rank_correlation(truth) is None
+    later = run(execute_candidates(env, bundle, truth, [0], seed=0))
+    assert [candidate.outcome is None for candidate in later.candidates] == [False, True, False]
+
+
+def test_what_cannot_be_executed_says_so(bundle):
+    env = PointWorld()
+    plan = plan_of(start(env), (1, 0))
+    with pytest.raises(ValueError, match=r"out of \[0\], got \[4\]"):
+        run(execute_candidates(env, bundle, plan, [4], seed=0))
+    dream = replace(plan, moment=replace(plan.moment, snapshot=None))
+    with pytest.raises(ValueError, match="points/0/0@0 has none"):
+        run(execute_candidates(env, bundle, dream, seed=0))
+
+
+def kinds_of(work) -> list[type]:
+    return list(dict.fromkeys(type(event) for event in work))
+
+
+def test_closing_at_every_kind_of_event_leaves_everything_usable(bundle):
+    env = PointWorld(horizon=5)
+    plan = plan_of(start(env), (1, 0), (-1, 0))
+    makers = [
+        lambda: run_episode(env, bundle, planner=bundle, settings=QUICK, task=0, init=0, seed=0, record=True),
+        lambda: run_suite(env, bundle, trials(2, 2, seed=0), settings=QUICK, suite="points"),
+        lambda: execute_candidates(env, bundle, plan, seed=0, cameras=("primary",)),
+    ]
+    for make in makers:
+        whole = run(make())
+        for kind in kinds_of(make()):
+            work = make()
+            next(event for event in work if isinstance(event, kind))
+            work.close()
+        again = run(make())
+        if isinstance(whole, Plan):
+            assert [c.outcome.steps for c in whole.candidates] == [c.outcome.steps for c in again.candidates]
+        elif isinstance(whole, EpisodeEnded):
+            assert np.array_equal(whole.episode.actions, again.episode.actions)
+        else:
+            assert [result.steps for result in whole] == [result.steps for result in again]
+
+
+def test_regret_and_rank_correlation_of_known_numbers():
+    plan = plan_of(start(PointWorld()), (1, 0), (1, 0), (1, 0), (1, 0), values=(0.1, 0.4, 0.2, 0.9))
+    worths = (0.5, 0.0, 0.25, 0.75)
+    candidates = [
+        replace(candidate, outcome=Outcome(worth > 0, 5, worth))
+        for candidate, worth in zip(plan.candidates, worths, strict=True)
+    ]
+    plan = replace(plan, candidates=candidates)
+    assert regret(plan) == pytest.approx(0.25)
+    # Ranks of the values 1 3 2 4, of the worths 3 1 2 4: rho = 1 - 6 * 8 / (4 * 15).
+    assert rank_correlation(plan) == pytest.approx(0.2)
+    assert regret(replace(plan, best=3)) == 0.0
+    assert realised_return(False, 3, gamma=0.9) == 0.0

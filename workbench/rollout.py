@@ -1,0 +1,299 @@
+"""Episodes, evaluations, and the truth of a plan's candidates.
+
+Everything long is a generator of the events in `planning.events`; closing it cancels, and leaves simulator
+and model usable. Every policy and planner gets the same episodes and the same luck, to be compared on.
+"""
+
+import time
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from scipy.stats import spearmanr
+
+from workbench.control import Decide, Events, act, alone, best_of_n, execute, tap, union
+from workbench.envs.base import Env
+from workbench.envs.suites import evaluation_seed
+from workbench.models.bundle import Bundle
+from workbench.planning.best_of_n import PlanSettings
+from workbench.planning.events import ChunkExecuted, Decided, EpisodeEnded, Executed, Stepped
+from workbench.planning.seeds import continuation_seed, episode_seed
+from workbench.platforms import PlatformSpec
+from workbench.types import Candidate, Episode, Observation, Outcome, Plan
+
+FIXED_INITS = 50
+"""Initial states a task, LIBERO's number: episode k starts from state k mod 50."""
+
+
+def run_episode(
+    env: Env,
+    policy: Bundle,
+    *,
+    planner: Bundle | None = None,
+    settings: PlanSettings,
+    task: int | str,
+    init: int | np.ndarray | None,
+    seed: int,
+    reset_seed: int | None = None,
+    cameras: Sequence[str] | None = None,
+    record: bool = False,
+    address: str = "",
+) -> Events:
+    """Run one episode; yields `Decided`, `Stepped` and at last one `EpisodeEnded`, which it also returns.
+
+    Without `planner` the policy acts alone, with `settings.calls` network calls a decision. `seed` is the
+    policy's; `reset_seed` (default: the same) draws the initial state where `init` is None. `cameras` are
+    rendered at every step for somebody watching; then decisions carry imagined pictures, too. With `record`
+    all of the policy's cameras are, and the last event carries the `Episode`.
+    """
+    env.reset(task, init, seed if reset_seed is None else reset_seed)
+    spec = policy.spec
+    watch = union(spec.cameras if record else (), cameras or ())
+    if planner is None:
+        decide = alone(policy, calls=settings.calls, pictures=bool(cameras))
+    else:
+        decide = best_of_n(policy, planner, settings, pictures=bool(cameras))
+    tape = _Tape()
+    events = act(env, spec, decide, seed=seed, watch=watch, address=address)
+    yield from tap(events, tape.see if record else None)
+    episode = tape.episode(env, spec.cameras, address) if record else None
+    ended = EpisodeEnded(env.success, env.steps, episode)
+    yield ended
+    return ended
+
+
+class _Tape:
+    """What a recorded episode consists of: each action with the observation before it."""
+
+    def __init__(self) -> None:
+        self.before: list[Observation] = []
+        self.actions: list[np.ndarray] = []
+        self._now: Observation | None = None
+
+    def see(self, event: Any) -> None:
+        if isinstance(event, Decided):
+            self._now = event.plan.moment.observation
+        elif isinstance(event, Stepped):
+            assert self._now is not None, "recording renders every step"
+            self.before.append(self._now)
+            self.actions.append(np.asarray(event.action))
+            self._now = event.observation
+
+    def episode(self, env: Env, cameras: Sequence[str], address: str) -> Episode:
+        return Episode(
+            instruction=env.instruction,
+            images={camera: [seen.images[camera] for seen in self.before] for camera in cameras},
+            actions=np.stack(self.actions),
+            proprio=np.stack([seen.proprio for seen in self.before]),
+            success=env.success,
+            address=address,
+        )
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One episode of an evaluation: the same for every policy and planner, given the seed."""
+
+    task: int
+    number: int
+    """Position among the task's episodes, from 0."""
+    init: int | None
+    """Fixed initial state; None for a fresh one."""
+    seed: int
+    """The policy's; derives from (seed, task, number)."""
+    reset_seed: int
+    """What a fresh initial state is drawn from."""
+
+    @property
+    def start(self) -> str:
+        """The initial state as part of an address."""
+        return f"fresh{self.reset_seed}" if self.init is None else str(self.init)
+
+
+@dataclass(frozen=True)
+class EpisodeResult:
+    """How one episode of an evaluation went; also the event that says so."""
+
+    trial: Trial
+    instruction: str
+    success: bool
+    steps: int
+    seconds: float
+
+
+def trials(tasks: int, episodes: int, *, seed: int, fresh_inits: int | None = None) -> list[Trial]:
+    """The episodes of an evaluation: a total of `episodes`, spread evenly over `tasks`.
+
+    What does not divide goes to the first tasks. More episodes with the same seed contain the fewer.
+    `fresh_inits` is the seed of new initial states, instead of the fixed ones.
+    """
+    counts = [episodes // tasks + (task < episodes % tasks) for task in range(tasks)]
+    return [
+        Trial(
+            task=task,
+            number=number,
+            init=number % FIXED_INITS if fresh_inits is None else None,
+            seed=episode_seed(seed, task, number),
+            reset_seed=evaluation_seed(seed if fresh_inits is None else fresh_inits, task, number),
+        )
+        for task, count in enumerate(counts)
+        for number in range(count)
+    ]
+
+
+def run_suite(
+    env: Env,
+    policy: Bundle,
+    schedule: Sequence[Trial],
+    *,
+    planner: Bundle | None = None,
+    settings: PlanSettings,
+    suite: str,
+    cameras: Sequence[str] | None = None,
+) -> Events:
+    """Run the episodes of `schedule` (see `trials`), an `EpisodeResult` after each; returns all of those.
+
+    Adding an episode to the results, and leaving out the ones that are already there, is the caller's part
+    (`runs.record_suite`).
+    """
+    results = []
+    for trial in schedule:
+        start = time.perf_counter()
+        ended = yield from run_episode(
+            env,
+            policy,
+            planner=planner,
+            settings=settings,
+            task=trial.task,
+            init=trial.init,
+            seed=trial.seed,
+            reset_seed=trial.reset_seed,
+            cameras=cameras,
+            address=f"{suite}/{trial.task}/{trial.start}",
+        )
+        seconds = time.perf_counter() - start
+        results.append(EpisodeResult(trial, env.instruction, ended.success, ended.steps, seconds))
+        yield results[-1]
+    return results
+
+
+def execute_candidates(
+    env: Env,
+    policy: Bundle,
+    plan: Plan,
+    indices: Sequence[int] | None = None,
+    *,
+    seed: int,
+    repetition: int = 0,
+    calls: int | None = None,
+    cameras: Sequence[str] = (),
+) -> Events:
+    """Find the truth of candidates: rewind, execute the chunk, then the policy alone to success or horizon.
+
+    First the chunks of all `indices` (default: every candidate), each ending in `ChunkExecuted`, so that the
+    real counterparts of the imagined pictures are there early; then the continuations, each ending in
+    `Executed`. A continuation's seeds depend on `seed` and `repetition`, not on the candidate: all are
+    compared on the same luck. `cameras` are rendered at every step, otherwise only what the policy needs.
+    Returns the plan with its outcomes; the simulator stays where the last candidate ended. ValueError without
+    a snapshot.
+    """
+    if plan.moment.snapshot is None:
+        raise ValueError(
+            f"expected a moment with a simulator snapshot, {plan.moment.address} has none: "
+            "only plans made in a simulator can be executed"
+        )
+    known = {candidate.index: candidate for candidate in plan.candidates}
+    chosen = list(known) if indices is None else list(indices)
+    if unknown := [index for index in chosen if index not in known]:
+        raise ValueError(f"expected candidates out of {sorted(known)}, got {unknown}: choose existing ones")
+    trips = {index: _Trip(env, policy.spec, plan, known[index], cameras) for index in chosen}
+    for trip in trips.values():
+        yield from trip.chunk()
+    decide = alone(policy, calls=calls or int(plan.config.get("calls", policy.spec.calls)))
+    luck = continuation_seed(seed, repetition)
+    outcomes = {}
+    for index, trip in trips.items():
+        outcomes[index] = yield from trip.onward(decide, luck)
+    candidates = [replace(c, outcome=outcomes.get(c.index, c.outcome)) for c in plan.candidates]
+    return replace(plan, candidates=candidates)
+
+
+class _Trip:
+    """One candidate on its way to its outcome, keeping what was rendered on the way."""
+
+    def __init__(
+        self, env: Env, spec: PlatformSpec, plan: Plan, candidate: Candidate, cameras: Sequence[str]
+    ) -> None:
+        self.env, self.spec, self.plan, self.candidate = env, spec, plan, candidate
+        self.watch, self.cameras = tuple(cameras), union(spec.cameras, cameras)
+        self.film: list[Observation] = []
+
+    def chunk(self) -> Events:
+        """Restore the moment and execute the whole chunk: the model imagines the future at its end."""
+        env = self.env
+        assert self.plan.moment.snapshot is not None
+        env.restore(self.plan.moment.snapshot)
+        self.start = env.steps
+        actions = self.candidate.actions[: env.horizon - env.steps]
+        events = execute(env, actions, watch=self.watch, last=self.cameras)
+        after = yield from tap(events, self._keep)
+        if after is None:
+            after = env.observe(self.cameras)
+            self.film = [after]
+        self.after, self.reached = after, env.snapshot()
+        yield ChunkExecuted(self.candidate.index, after, self._frames())
+
+    def onward(self, decide: Decide, luck: int) -> Events:
+        """Let the policy alone continue from the end of the chunk; returns the outcome."""
+        env = self.env
+        env.restore(self.reached)
+        begun = env.steps
+        course = act(env, self.spec, decide, seed=luck, observation=self.after, watch=self.watch)
+        with closing(course) as events:
+            for event in events:
+                self._keep(event)
+                if isinstance(event, Stepped):  # what the policy decides on the way is of no interest here
+                    yield event
+        steps = env.steps - self.start
+        if not self.watch and env.steps > begun:
+            self.film.append(env.observe(self.cameras))
+        worth = realised_return(env.success, steps, gamma=self.plan.gamma)
+        outcome = Outcome(env.success, steps, worth, self._frames(), self.after)
+        yield Executed(self.candidate.index, outcome)
+        return outcome
+
+    def _keep(self, event: Any) -> None:
+        if isinstance(event, Stepped) and event.observation is not None:
+            self.film.append(event.observation)
+        elif (
+            isinstance(event, Decided) and not self.watch and event.plan.moment.observation is not self.after
+        ):
+            self.film.append(event.plan.moment.observation)
+
+    def _frames(self) -> dict[str, np.ndarray]:
+        cameras = self.watch or self.cameras
+        return {camera: np.stack([seen.images[camera] for seen in self.film]) for camera in cameras}
+
+
+def realised_return(success: bool, steps: int, *, gamma: float) -> float:
+    """What a value predicts: gamma ** (control steps to success), 0 for failure."""
+    return gamma**steps if success else 0.0
+
+
+def regret(plan: Plan) -> float | None:
+    """Worth of the best executed candidate minus the chosen one's, in [0, 1]; None while that is unknown."""
+    worth = {c.index: c.outcome.worth for c in plan.candidates if c.outcome is not None}
+    return max(worth.values()) - worth[plan.best] if plan.best in worth else None
+
+
+def rank_correlation(plan: Plan) -> float | None:
+    """Spearman's correlation of value and worth over the executed candidates, in [-1, 1].
+
+    None where it means nothing: fewer than three candidates, or all values or all worths the same.
+    """
+    both = [(c.value, c.outcome.worth) for c in plan.candidates if c.outcome and c.value is not None]
+    if len(both) < 3 or any(len(set(column)) == 1 for column in zip(*both, strict=True)):
+        return None
+    return float(spearmanr(*zip(*both, strict=True)).statistic)
