@@ -1,0 +1,76 @@
+"""What a robosuite environment remembers between two steps, as named arrays.
+
+MuJoCo's integration state holds time, positions, velocities, activations, the solver's warm start, controls
+and applied forces, mocap poses. Beside it robosuite keeps: the gripper's ramp (LIBERO's `set_init_state`
+forgets it, and a replay drifts by centimetres), the controller's goals and interpolators, its own clock, and
+the poses of fixtures, which it writes into the model.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import mujoco
+import numpy as np
+
+from workbench.types import Snapshot
+
+PHYSICS = mujoco.mjtState.mjSTATE_INTEGRATION
+CLOCK = ("timestep", "cur_time", "done")
+FIXTURES = ("body_pos", "body_quat")
+
+
+def capture(env: Any, random_state: tuple) -> dict[str, np.ndarray]:
+    """Arrays from which `reinstate` continues exactly; `env` is a robosuite environment with one robot."""
+    model, data = env.sim.model._model, env.sim.data._data
+    physics = np.empty(mujoco.mj_stateSize(model, PHYSICS))
+    mujoco.mj_getState(model, data, physics, PHYSICS)
+    arrays = {"physics": physics, "gripper": np.array(env.robots[0].gripper.current_action)}
+    arrays |= {f"clock.{name}": np.array(getattr(env, name)) for name in CLOCK}
+    arrays |= {f"model.{name}": getattr(model, name).copy() for name in FIXTURES}
+    arrays |= {f"{part}.{name}": value for part, x in _memories(env) for name, value in _numbers(x).items()}
+    _, keys, position, has_gauss, gauss = random_state
+    arrays["random.keys"] = np.array(keys, dtype=np.uint32)
+    arrays["random.rest"] = np.array([position, has_gauss, gauss], dtype=np.float64)
+    return arrays
+
+
+def reinstate(env: Any, snapshot: Snapshot) -> tuple:
+    """Put `env` where `snapshot` was captured; returns the random state. ValueError if it does not fit."""
+    model, data = env.sim.model._model, env.sim.data._data
+    physics = np.asarray(snapshot.get("physics", ()), dtype=np.float64)
+    if physics.shape != (size := mujoco.mj_stateSize(model, PHYSICS),):
+        raise ValueError(f"expected a snapshot with {size} physical numbers, got {physics.size}")
+    for name in FIXTURES:
+        getattr(model, name)[:] = snapshot[f"model.{name}"]
+    mujoco.mj_setState(model, data, physics, PHYSICS)
+    mujoco.mj_forward(model, data)
+    mujoco.mj_setState(model, data, physics, PHYSICS)  # mj_forward may have touched the warm start
+    env.robots[0].gripper.current_action = np.array(snapshot["gripper"])
+    for name in CLOCK:
+        setattr(env, name, np.asarray(snapshot[f"clock.{name}"]).item())
+    for part, x in _memories(env):
+        for name, value in _numbers(x).items():
+            saved = np.array(snapshot[f"{part}.{name}"])
+            setattr(x, name, saved if isinstance(getattr(x, name), np.ndarray) else saved.item())
+            assert saved.dtype == value.dtype
+    env._post_process()
+    position, has_gauss, gauss = np.asarray(snapshot["random.rest"], dtype=np.float64)
+    return ("MT19937", np.asarray(snapshot["random.keys"], np.uint32), int(position), int(has_gauss), gauss)
+
+
+def update_positions(sim: Any) -> None:
+    """Let positions follow the last integration, which MuJoCo leaves to the next step: pictures need it."""
+    mujoco.mj_fwdPosition(sim.model._model, sim.data._data)
+
+
+def _memories(env: Any) -> list[tuple[str, Any]]:
+    """Objects with numbers that outlive a control step."""
+    controller = env.robots[0].controller
+    parts = {"controller": controller}
+    parts |= {name: getattr(controller, name, None) for name in ("interpolator_pos", "interpolator_ori")}
+    return [(name, part) for name, part in parts.items() if part is not None]
+
+
+def _numbers(x: Any) -> Mapping[str, np.ndarray]:
+    kinds = np.ndarray | bool | int | float | np.generic
+    return {name: np.array(value) for name, value in vars(x).items() if isinstance(value, kinds)}

@@ -1,0 +1,137 @@
+"""The suites by name: which tasks they have, how long an episode may last, where their files lie.
+
+This file is data and paths only. It imports no simulator, so that a command line or a test can name
+suites, tasks and seeds on a machine that cannot render.
+"""
+
+import importlib.util
+import os
+import runpy
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+# Evaluation may use seeds below this number only; collection and training draw from it upwards.
+FIRST_TRAINING_SEED = 2**31
+
+
+@dataclass(frozen=True)
+class Suite:
+    """One benchmark suite: `tasks` are instructions, in the benchmark's order."""
+
+    name: str
+    files: tuple[str, ...]
+    """BDDL file names without suffix, one a task."""
+    horizon: int
+    """Control steps after which an episode counts as failed."""
+    bddl_folder: Path
+    init_folder: Path
+    official: bool = False
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        return tuple(instruction(name) for name in self.files)
+
+    def index(self, task: int | str) -> int:
+        """Number of a task given as number or instruction; ValueError lists the known ones."""
+        if isinstance(task, str) and task in self.tasks:
+            return self.tasks.index(task)
+        if str(task).isdecimal() and int(task) < len(self.files):
+            return int(task)
+        known = ", ".join(f"{i} {name!r}" for i, name in enumerate(self.tasks))
+        raise ValueError(f"unknown task {task!r} of suite {self.name}; known tasks: {known}")
+
+    def bddl(self, task: int) -> Path:
+        """The task's BDDL file."""
+        return self.bddl_folder / f"{self.files[task]}.bddl"
+
+
+def instruction(file_name: str) -> str:
+    """Words of a BDDL or demonstration file name; what stands before `..._SCENE3_` is no instruction."""
+    words = file_name.split("_")
+    scenes = [i for i, word in enumerate(words) if "SCENE" in word]
+    return " ".join(words[scenes[-1] + 1 :] if scenes else words)
+
+
+def assets() -> Path:
+    """The workbench's own assets folder; the environment variable `WORKBENCH_ASSETS` overrides it."""
+    return Path(os.environ.get("WORKBENCH_ASSETS") or Path(__file__).parents[2] / "assets")
+
+
+def libero_package() -> Path:
+    """Folder of the installed `libero.libero` package, found without importing it (that asks questions)."""
+    spec = importlib.util.find_spec("libero")
+    if spec is None or not spec.submodule_search_locations:
+        raise ModuleNotFoundError("hf-libero is not installed; run `make setup`")
+    return Path(next(iter(spec.submodule_search_locations))) / "libero"
+
+
+PUT = tuple(f"put_the_{c}_cube_{where}" for c in ("red", "blue") for where in ("on_the_plate", "in_the_bin"))
+STACK = ("stack_the_red_cube_on_the_blue_cube", "stack_the_blue_cube_on_the_red_cube")
+OFFICIAL_HORIZONS = {"libero_spatial": 220, "libero_object": 280, "libero_goal": 300, "libero_10": 520}
+
+
+def suites() -> dict[str, Suite]:
+    """All suites by name: ours, then LIBERO's four (METHOD section 8) where `hf-libero` is installed."""
+    folder = assets() / "libero_mini"
+    bddl, init = folder / "bddl", folder / "init_states"
+    own = {
+        "libero_mini": Suite("libero_mini", PUT, 100, bddl / "libero_mini", init),
+        "libero_mini_hard": Suite("libero_mini_hard", PUT + STACK, 120, bddl / "libero_mini_hard", init),
+    }
+    return own | _official()
+
+
+@lru_cache(maxsize=1)
+def _official() -> dict[str, Suite]:
+    if importlib.util.find_spec("libero") is None:
+        return {}
+    package = libero_package()
+    # The map is a file of plain dictionaries; running it alone spares importing torch with the benchmark.
+    tasks = runpy.run_path(str(package / "benchmark" / "libero_suite_task_map.py"))["libero_task_map"]
+    return {
+        name: Suite(
+            name,
+            tuple(tasks[name]),
+            horizon,
+            bddl_folder=package / "bddl_files" / name,
+            init_folder=package / "init_files" / name,
+            official=True,
+        )
+        for name, horizon in OFFICIAL_HORIZONS.items()
+    }
+
+
+def libero_assets() -> Path:
+    """LIBERO's assets folder, from the environment variable `LIBERO_ASSETS`; FileNotFoundError if absent."""
+    folder = Path(os.environ.get("LIBERO_ASSETS") or "LIBERO_ASSETS is not set")
+    if not (folder / "scenes").is_dir():
+        raise FileNotFoundError(
+            f"the official suites need LIBERO's assets (a folder with 'scenes'), got {str(folder)!r}; "
+            "set LIBERO_ASSETS to the folder of a copy of the dataset lerobot/libero-assets"
+        )
+    return folder
+
+
+def suite(name: str) -> Suite:
+    """The suite of that name; ValueError lists the known ones."""
+    known = suites()
+    if name not in known:
+        raise ValueError(f"unknown suite {name!r}; known suites: {', '.join(known)}")
+    return known[name]
+
+
+def training_seed(*key: int) -> int:
+    """A seed for `Env.reset` outside evaluation, from any key of integers: always >= FIRST_TRAINING_SEED."""
+    return FIRST_TRAINING_SEED + _hash(key)
+
+
+def evaluation_seed(*key: int) -> int:
+    """A seed for `Env.reset` in evaluation: always below FIRST_TRAINING_SEED."""
+    return _hash(key)
+
+
+def _hash(key: tuple[int, ...]) -> int:
+    return int(np.random.SeedSequence(key).generate_state(1)[0]) % FIRST_TRAINING_SEED
