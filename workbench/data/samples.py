@@ -1,0 +1,105 @@
+"""Training samples in physical units, assembled from recorded episodes (METHOD sections 1, 2 and 5.3).
+
+A sample is one step of an episode: what is seen now and a chunk later, the actions between, and what it was
+worth. Its kind says what is asked of the model with it; nothing is normalised or augmented here.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Float
+
+from workbench.data import mixing, windows
+from workbench.types import Actions, Episode, Image
+
+Kind = Literal["policy", "world_model", "value"]
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """One step of an episode, ready to be encoded and injected."""
+
+    kind: Kind
+    """`policy`: predict all; `world_model`: given the actions; `value`: given also the future."""
+    instruction: str
+    images: Mapping[str, Image]
+    """Camera name to the current picture, as recorded."""
+    future_images: Mapping[str, Image]
+    """The same at the end of the chunk, or of the episode."""
+    proprio: Float[np.ndarray, " d"]
+    future_proprio: Float[np.ndarray, " d"]
+    actions: Actions
+    value: float
+    """Return at the future step, in [0, 1]: gamma ** (steps to success), or 0."""
+
+
+def make_sample(episode: Episode, step: int, *, kind: Kind, chunk_size: int, gamma: float) -> Sample:
+    """The sample at one step; of the episode's pictures only the two of each camera are read."""
+    future = windows.future_index(step, len(episode), chunk_size)
+    return Sample(
+        kind=kind,
+        instruction=episode.instruction,
+        actions=windows.action_chunk(episode.actions, step, chunk_size),
+        images={camera: pictures[step] for camera, pictures in episode.images.items()},
+        future_images={camera: pictures[future] for camera, pictures in episode.images.items()},
+        proprio=episode.proprio[step],
+        future_proprio=episode.proprio[future],
+        value=float(windows.returns(len(episode), episode.success, gamma)[future]),
+    )
+
+
+class Samples:
+    """All samples of an epoch, by number: demonstrations first, then successful, then failed rollouts.
+
+    Demonstrations are always policy samples; a rollout's item is a world-model sample with probability
+    `world_model_probability`, else a value sample. To use demonstrations as successful rollouts too, as
+    the published ALOHA model does, pass them twice.
+    """
+
+    def __init__(
+        self,
+        demonstrations: Iterable[Episode],
+        rollouts: Iterable[Episode] = (),
+        *,
+        chunk_size: int,
+        gamma: float,
+        demonstration_probability: float = 0.5,
+        success_probability: float = 0.5,
+        world_model_probability: float = 0.5,
+    ):
+        rollouts = list(rollouts)
+        self.episodes: dict[mixing.Part, list[Episode]] = {
+            "demonstrations": list(demonstrations),
+            "successes": [episode for episode in rollouts if episode.success],
+            "failures": [episode for episode in rollouts if not episode.success],
+        }
+        self._ends = {
+            part: windows.ends([len(episode) for episode in episodes])
+            for part, episodes in self.episodes.items()
+        }
+        steps = [int(ends[-1]) if len(ends) else 0 for ends in self._ends.values()]
+        self.epoch = mixing.mix(
+            *steps,
+            demonstration_probability=demonstration_probability,
+            success_probability=success_probability,
+        )
+        self.chunk_size, self.gamma = chunk_size, gamma
+        self.world_model_probability = world_model_probability
+
+    def __len__(self) -> int:
+        return len(self.epoch)
+
+    def locate(self, index: int, coin: float) -> tuple[Episode, int, Kind]:
+        """Episode, step and kind of an item; `coin`, from [0, 1), decides between a rollout's two kinds."""
+        part, number = self.epoch.locate(int(index))
+        episode, step = windows.locate(self._ends[part], number)
+        world_model = coin < self.world_model_probability
+        kind: Kind = "policy" if part == "demonstrations" else "world_model" if world_model else "value"
+        return self.episodes[part][episode], step, kind
+
+    def sample(self, index: int, coin: float) -> Sample:
+        """The item itself, with its pictures read."""
+        episode, step, kind = self.locate(index, coin)
+        return make_sample(episode, step, kind=kind, chunk_size=self.chunk_size, gamma=self.gamma)
