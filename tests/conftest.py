@@ -19,6 +19,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--golden", type=Path, default=HERE / "golden", help="folder of reference numbers")
 
 
+def pytest_sessionstart() -> None:
+    """Choose the renderer before a test imports mujoco. Here, not above: shapes are checked only in what is
+    imported after pytest has been configured."""
+    from workbench import runtime
+
+    runtime.configure()
+
+
 @pytest.fixture(scope="session")
 def golden(pytestconfig: pytest.Config) -> Path:
     """Folder of reference numbers (`--golden DIR`, default tests/golden); every case there is run."""

@@ -1,0 +1,122 @@
+"""Set-up: the lists of packages agree, importing asks nothing, no file knows whose machine it came from."""
+
+import re
+import subprocess
+import sys
+import tomllib
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+def normal(name: str) -> str:
+    """A package's name in the one spelling that compares."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def constraint_lines() -> list[str]:
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+def pins() -> dict[str, str]:
+    """Package to version, as constraints.txt has them."""
+    matches = [re.match(r"([A-Za-z0-9._-]+)==([^;\s+]+)(?:; .+)?$", line) for line in constraint_lines()]
+    assert all(matches), "every line of constraints.txt is NAME==VERSION without a local label"
+    return {normal(match[1]): match[2] for match in matches}
+
+
+def test_everything_is_pinned_once_and_the_simulators_versions_are_the_papers():
+    assert len(pins()) == len(constraint_lines())
+    expected = {"torch": "2.13.0", "mujoco": "3.3.2", "hf-libero": "0.1.4", "robosuite": "1.4.0"}
+    assert expected.items() <= pins().items()
+
+
+def test_no_pin_drags_in_cuda_a_training_stack_or_a_window():
+    unwanted = {"torchvision", "opencv-python", "robomimic", "wandb", "transformers", "triton", "hydra-core"}
+    assert not unwanted & pins().keys()
+    assert not [name for name in pins() if name.startswith(("nvidia-", "cuda-"))]
+
+
+def test_environment_yml_holds_the_same_set():
+    yaml = pytest.importorskip("yaml")
+    text = (ROOT / "environment.yml").read_text()
+    (section,) = (part["pip"] for part in yaml.safe_load(text)["dependencies"] if isinstance(part, dict))
+    assert section == constraint_lines()
+    assert "conda itself was not run" in text
+
+
+def test_every_dependency_has_a_pin():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = [name for names in project["optional-dependencies"].values() for name in names]
+    wanted = {normal(name) for name in project["dependencies"] + extras}
+    assert wanted <= pins().keys()
+
+
+def test_what_is_installed_is_what_is_pinned():
+    installed = {normal(item.name): item.version.split("+")[0] for item in metadata.distributions()}
+    versions = pins()
+    differing = {
+        name: f"{version} instead of {versions[name]}"
+        for name, version in installed.items()
+        if name in versions and version != versions[name]
+    }
+    assert not differing, "run `make setup`"
+
+
+def test_the_makefile_asks_for_extras_that_exist_and_lists_are_prefixes():
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    asked = re.findall(r"\.ci/setup ([a-z,]+)", (ROOT / "Makefile").read_text())
+    assert {name for line in asked for name in line.split(",")} == set(extras)
+    longest = max(asked, key=len)
+    assert all(longest.startswith(line) for line in asked)  # .ci/setup relies on it
+
+
+TORCH_FREE = "workbench workbench.types workbench.files workbench.layout workbench.normalize workbench.images"
+TORCH_FREE += " workbench.platforms workbench.views workbench.runtime workbench.video workbench.statistics"
+
+
+@pytest.mark.parametrize("module", TORCH_FREE.split())
+def test_importing_takes_no_torch_and_asks_nothing(module):
+    code = f"import sys, {module}; print(*({{'torch', 'mujoco', 'libero', 'robosuite'}} & set(sys.modules)))"
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    assert (done.returncode, done.stdout.strip(), done.stderr) == (0, "", "")
+
+
+def tracked_files() -> list[Path]:
+    done = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True)
+    if done.returncode:
+        pytest.skip("needs a git checkout, to know which files are the project's")
+    return [ROOT / name for name in done.stdout.split("\0") if name and (ROOT / name).is_file()]
+
+
+def test_no_file_names_a_folder_of_the_machine_it_was_written_on():
+    folders = [f"/{name}/" for name in ("work", "root", "Users")] + [str(Path.home()) + "/"]
+    pattern = re.compile(rf"(?<![\w.~$}}*/-])({'|'.join(map(re.escape, folders))})\w")
+    found = []
+    for path in tracked_files():
+        data = path.read_bytes()
+        if b"\0" in data[:4096]:
+            continue
+        lines = enumerate(data.decode("utf-8", errors="replace").splitlines(), start=1)
+        found += [f"{path.relative_to(ROOT)}:{i}: {line[:80]}" for i, line in lines if pattern.search(line)]
+    assert not found
+
+
+@pytest.mark.slow
+def test_a_fresh_clone_sets_up_and_a_second_time_it_takes_a_moment(tmp_path):
+    clone = tmp_path / "clone"
+    subprocess.run(["git", "clone", "-q", str(ROOT), str(clone)], check=True)
+    for seconds in (1800, 5):
+        done = subprocess.run(
+            ["make", "setup", "VENV=.venv"], cwd=clone, stdin=subprocess.DEVNULL, timeout=seconds, check=True
+        )
+        assert done.returncode == 0
+    python = clone / ".venv/bin/python"
+    command = [python, "-c", "import gradio, robosuite, torch, workbench; print(workbench.__file__)"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=True)
+    assert Path(done.stdout.strip()).is_relative_to(clone)
