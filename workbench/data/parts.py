@@ -1,4 +1,4 @@
-"""Demonstrations that arrive one at a time: each a file of its own, joined into its task's file in the end."""
+"""Demonstrations that arrive one at a time: each a file of its own, joined into its task's file."""
 
 import json
 from collections.abc import Mapping

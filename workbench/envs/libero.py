@@ -71,18 +71,23 @@ class LiberoEnv:
         """
         task = self.suite.index(task)
         state = init_state(self.suite, task, init) if isinstance(init, int | np.integer) else init
+        drawn = self.draw(task, seed)
+        if state is not None:
+            if np.shape(state) != drawn.shape:
+                raise ValueError(f"expected an initial state of shape {drawn.shape}, got {np.shape(state)}")
+            self._env.set_init_state(state)
+        for _ in range(WAIT_STEPS):
+            self._advance(WAIT)
+        self.steps = 0
+
+    def draw(self, task: int, seed: int) -> Float[np.ndarray, " n"]:
+        """Place everything anew, without settling; returns MuJoCo's time, positions and velocities."""
         self._switch(task)
         with self._randomness(np.random.RandomState(seed).get_state()):
             self._env.reset()
         # A soft reset leaves this behind: the gripper would start where the last episode's command ended.
         self._robot.gripper.current_action = np.zeros(self._robot.gripper.dof)
-        if state is not None:
-            if np.shape(state) != (size := 1 + self.sim.model.nq + self.sim.model.nv,):
-                raise ValueError(f"expected an initial state of shape {(size,)}, got {np.shape(state)}")
-            self._env.set_init_state(state)
-        for _ in range(WAIT_STEPS):
-            self._advance(WAIT)
-        self.steps = 0
+        return self.sim.get_state().flatten()
 
     def step(self, action: Float[np.ndarray, " a"]) -> bool:
         """Take one OSC_POSE action: position and rotation deltas in [-1, 1], gripper -1 open to 1 closed."""
@@ -188,6 +193,7 @@ def _build(suite: Suite, task: int):
     env = OffScreenRenderEnv(
         bddl_file_name=str(suite.bddl(task)), use_camera_obs=False, hard_reset=False, ignore_done=True
     )
+    env.env.visualize(dict.fromkeys(env.env._visualizations, False))  # as a reset does
     env.env._observables.clear()  # 25 times a control step they would compute what `observe` reads directly
     return env
 
