@@ -123,7 +123,7 @@ class Episode:
     """One recorded episode. `images` may be lazy: indexing a camera's sequence reads one picture."""
 
     instruction: str
-    images: Mapping[str, Sequence[Image]]
+    images: Mapping[str, Sequence]  # of Image: but a type checker that looks at items would read files
     actions: Float[np.ndarray, "steps a"]
     proprio: Float[np.ndarray, "steps d"]
     success: bool

@@ -1,13 +1,12 @@
 """Is recorded data fit for training? A report on every bad episode, never a stop at the first."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from workbench.data.readers import Source, hdf5_files, read, sources
-from workbench.types import Episode
 
 
 @dataclass(frozen=True)
@@ -30,9 +29,7 @@ class Report:
     bad: tuple[Checked, ...]
 
     def __str__(self) -> str:
-        lines = [
-            f"{self.episodes} episodes, {self.successes} successful, {self.steps} steps, {len(self.bad)} bad"
-        ]
+        lines = [f"{self.episodes} episodes, {self.successes} successful, {self.steps} steps, {len(self.bad)} bad"]
         lines += [f"{checked.address}: {'; '.join(checked.problems)}" for checked in self.bad]
         return "\n".join(lines)
 
@@ -69,14 +66,12 @@ def _problems(source: Source) -> Iterator[str]:
     try:
         episode = read(source)
     except ValueError as error:
-        yield str(error)
+        yield str(error).removeprefix(f"{source.address}: ")
         return
     if not episode.instruction.strip():
         yield "it has no instruction"
     if len(episode) == 0:
         yield "it has no steps"
-    if len(episode.proprio) != len(episode):
-        yield f"{len(episode)} actions but {len(episode.proprio)} proprio vectors"
     for name, values in (("actions", episode.actions), ("proprio", episode.proprio)):
         steps = np.flatnonzero(~np.isfinite(values).all(axis=1))
         if len(steps):
@@ -84,14 +79,12 @@ def _problems(source: Source) -> Iterator[str]:
     missing = set(source.form.cameras) - set(episode.images) - {"secondary"}
     if missing:
         yield f"it has no pictures of {', '.join(sorted(missing))}"
-    for camera in episode.images:
-        yield from _picture_problems(episode, camera)
+    for camera, pictures in episode.images.items():
+        yield from picture_problems(camera, pictures)
 
 
-def _picture_problems(episode: Episode, camera: str) -> Iterator[str]:
-    pictures = episode.images[camera]
-    if len(pictures) != len(episode):
-        yield f"{len(episode)} actions but {len(pictures)} pictures of {camera}"
+def picture_problems(camera: str, pictures: Sequence) -> Iterator[str]:
+    """What is wrong with the pictures of one camera; each is read once."""
     bad, shapes = [], set()
     for step in range(len(pictures)):
         try:

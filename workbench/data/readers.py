@@ -101,9 +101,7 @@ def hdf5_files(path: str | Path) -> list[Path]:
     if path.is_file():
         return [path]
     if not path.is_dir():
-        raise FileNotFoundError(
-            f"expected a file or folder of episodes at {path}, found none: check the path"
-        )
+        raise FileNotFoundError(f"expected a file or folder of episodes at {path}, found none: check the path")
     return sorted(p for p in path.rglob("*.hdf5") if not p.name.startswith("."))
 
 
@@ -117,15 +115,22 @@ def sources(path: str | Path) -> list[Source]:
 
 
 def read(source: Source) -> Episode:
-    """The episode: actions and proprio at once, pictures when they are asked for."""
+    """The episode: actions and proprio at once, pictures when they are asked for.
+
+    Raises ValueError if its parts do not belong together: not as many pictures or proprio vectors as actions.
+    """
     form = source.form
     with open_file(source.path) as file:
         group = file[source.group]
         actions = _vectors(group[form.actions])[:, : form.action_dim]
         proprio = _vectors(group[form.proprio])
+        datasets = _datasets(group, form)
+        for name in (form.proprio, *datasets.values()):
+            if len(group[name]) != len(actions):
+                raise ValueError(f"{source.address}: {len(actions)} actions but {len(group[name])} of {name}")
         pictures = {
-            camera: Pictures(source.path, f"{source.group}/{name}", len(group[name]))
-            for camera, name in _datasets(group, form).items()
+            camera: Pictures(source.path, f"{source.group.rstrip('/')}/{name}", len(actions))
+            for camera, name in datasets.items()
         }
     return Episode(
         instruction=source.instruction,
@@ -186,9 +191,7 @@ def open_file(path: Path) -> Iterator[h5py.File]:
     except FileNotFoundError:
         raise
     except (OSError, KeyError, RuntimeError) as error:
-        raise ValueError(
-            f"{path} cannot be read as HDF5 episodes ({error}): copy or collect it again"
-        ) from error
+        raise ValueError(f"{path} cannot be read as HDF5 episodes ({error}): copy or collect it again") from error
 
 
 def _source(path: Path, file: h5py.File, name: str) -> Source:
@@ -196,9 +199,7 @@ def _source(path: Path, file: h5py.File, name: str) -> Source:
     form = _recognise(group, path)
     described = group.attrs.get("task_description")
     if described is None and not form.demonstrations:
-        raise ValueError(
-            f"{path}: expected the attribute task_description, found none: it has no instruction"
-        )
+        raise ValueError(f"{path}: expected the attribute task_description, found none: it has no instruction")
     return Source(
         path=path,
         group=name,
@@ -232,9 +233,7 @@ def _datasets(group: h5py.Group, form: Form) -> dict[str, str]:
 def _vectors(dataset: h5py.Dataset) -> np.ndarray:
     values = dataset[()]
     if values.ndim != 2:
-        raise ValueError(
-            f"{dataset.file.filename}: expected {dataset.name} as (steps, n), got {values.shape}"
-        )
+        raise ValueError(f"{dataset.file.filename}: expected {dataset.name} as (steps, n), got {values.shape}")
     return values if np.issubdtype(values.dtype, np.floating) else values.astype(np.float64)
 
 

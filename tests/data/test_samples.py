@@ -1,0 +1,91 @@
+"""Samples against the reference's dataset, and what a sample reads."""
+
+import json
+import random
+
+import numpy as np
+import pytest
+
+from workbench.data.samples import Samples, make_sample
+from workbench.types import Episode
+
+
+def numbered_episode(length: int, *, offset: int, success: bool) -> Episode:
+    """As the reference's tiny files: every number names its step."""
+    steps = np.arange(length)
+    grey = np.broadcast_to(steps[:, None, None, None], (length, 4, 4, 3)).astype(np.uint8)
+    numbers = (steps + offset).astype(np.float32)
+    return Episode(
+        instruction="count",
+        images={"wrist": list(grey + np.uint8(100)), "primary": list(grey)},
+        actions=np.repeat(numbers[:, None], 7, axis=1),
+        proprio=np.repeat(numbers[:, None], 9, axis=1),
+        success=success,
+    )
+
+
+def test_reference_items(golden):
+    case = json.loads((golden / "numbers/dataset_items.json").read_text())
+    first, second = case["demo_lengths"]
+    samples = Samples(
+        [numbered_episode(first, offset=0, success=True), numbered_episode(second, offset=100, success=True)],
+        [
+            numbered_episode(case["failure_rollout_length"], offset=200, success=False),
+            numbered_episode(case["success_rollout_length"], offset=200, success=True),
+        ],
+        chunk_size=case["chunk_size"],
+        gamma=case["gamma"],
+    )
+    assert len(samples) == case["epoch_length"]
+    kinds = [samples.locate(i, random.Random(i).random())[2] for i in range(len(samples))]
+    assert {kind: kinds.count(kind) for kind in set(kinds)} == case["kinds_in_one_epoch"]
+    for item in case["items"]:
+        sample = samples.sample(item["index"], random.Random(item["index"]).random())
+        assert sample.kind == item["kind"]
+        assert (sample.proprio == item["proprio"]).all()
+        assert (sample.future_proprio == item["future_proprio"]).all()
+        assert (sample.actions[0] == item["first_action"]).all()
+        assert (sample.actions[-1] == item["last_action"]).all()
+        assert abs(2 * sample.value - 1 - item["value_return"]) < 2e-5
+        _, _, wrist, primary, _, _, future_wrist, future_primary, _ = item["pixel_of_each_latent_frame"]
+        assert sample.images["wrist"].max() == sample.images["wrist"].min() == wrist
+        assert sample.images["primary"].max() == primary
+        assert sample.future_images["wrist"].max() == future_wrist
+        assert sample.future_images["primary"].max() == future_primary
+
+
+def test_a_sample_reads_two_pictures_a_camera():
+    class Counted(list):
+        reads = 0
+
+        def __getitem__(self, index):
+            Counted.reads += 1
+            return super().__getitem__(index)
+
+    episode = numbered_episode(30, offset=0, success=True)
+    lazy = {camera: Counted(pictures) for camera, pictures in episode.images.items()}
+    lazy_episode = Episode("count", lazy, episode.actions, episode.proprio, True)
+    Counted.reads = 0
+    sample = make_sample(lazy_episode, 12, kind="policy", chunk_size=8, gamma=0.99)
+    assert Counted.reads == 4
+    assert sample.future_images["primary"].max() == 20
+
+
+def test_the_coin_decides_only_for_rollouts():
+    demonstration = numbered_episode(5, offset=0, success=True)
+    rollout = numbered_episode(5, offset=0, success=False)
+    samples = Samples([demonstration], [rollout], chunk_size=2, gamma=0.9, world_model_probability=0.3)
+    assert {samples.locate(0, coin)[2] for coin in (0.0, 0.99)} == {"policy"}
+    assert [samples.locate(5, coin)[2] for coin in (0.0, 0.29, 0.3, 0.99)] == ["world_model"] * 2 + ["value"] * 2
+    assert samples.sample(5, 0.5).value == 0
+
+
+def test_demonstrations_alone():
+    samples = Samples([numbered_episode(5, offset=0, success=True)], chunk_size=2, gamma=0.9)
+    assert len(samples) == 5
+    assert samples.sample(4, 0.5).value == 1
+
+
+def test_no_data_at_all():
+    with pytest.raises(IndexError):
+        Samples([], chunk_size=2, gamma=0.9).sample(0, 0.0)

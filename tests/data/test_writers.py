@@ -1,0 +1,60 @@
+"""What the writers refuse, and that a stop leaves no half file. Round trips are in test_readers."""
+
+import h5py
+import numpy as np
+import pytest
+
+from workbench.data import readers
+from workbench.data.writers import demonstration_name, write_demonstrations, write_rollout
+from workbench.types import Episode
+
+
+def make_episode(*, success: bool = True, camera: str = "primary") -> Episode:
+    return Episode("go", {camera: [np.zeros((8, 8, 3), np.uint8)] * 2}, np.zeros((2, 7)), np.zeros((2, 9)), success)
+
+
+def test_the_published_names_are_used(tmp_path):
+    write_rollout(tmp_path / "r.hdf5", make_episode(success=False))
+    with h5py.File(tmp_path / "r.hdf5") as file:
+        assert set(file) == {"actions", "proprio", "primary_images_jpeg"}
+        assert not file.attrs["success"]
+        assert file.attrs["task_description"] == "go"
+    write_demonstrations(tmp_path / "d.hdf5", [make_episode()], jpeg=False)
+    with h5py.File(tmp_path / "d.hdf5") as file:
+        assert set(file["data/demo_0"]) == {"actions", "robot_states", "obs"}
+        assert file["data/demo_0/obs/agentview_rgb"].shape == (2, 8, 8, 3)
+
+
+def test_the_name_gives_the_instruction_back(tmp_path):
+    path = tmp_path / demonstration_name("stack the red cube on the blue cube")
+    assert path.name == "stack_the_red_cube_on_the_blue_cube_demo.hdf5"
+    assert readers.instruction_from_name(path) == "stack the red cube on the blue cube"
+
+
+def test_failures_are_no_demonstrations(tmp_path):
+    path = tmp_path / "a_demo.hdf5"
+    write_demonstrations(path, [make_episode()])
+    with pytest.raises(ValueError, match="write a rollout"):
+        write_demonstrations(path, [make_episode(), make_episode(success=False)])
+    assert len(readers.sources(path)) == 1
+    assert [p.name for p in tmp_path.iterdir()] == ["a_demo.hdf5"]
+
+
+def test_unknown_cameras_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="expected the cameras wrist, primary, secondary, got ceiling"):
+        write_rollout(tmp_path / "r.hdf5", make_episode(camera="ceiling"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_error_half_way_leaves_the_old_file(tmp_path):
+    path = tmp_path / "a_demo.hdf5"
+    write_demonstrations(path, [make_episode()])
+
+    def stopped():
+        yield make_episode()
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_demonstrations(path, stopped())
+    assert len(readers.sources(path)) == 1
+    assert [p.name for p in tmp_path.iterdir()] == ["a_demo.hdf5"]
