@@ -1,0 +1,135 @@
+"""Readings, reasons and headlines say what the numbers say."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from workbench.types import Candidate, Moment, Observation, Outcome, Plan
+from workbench.views import words
+
+GAMMA = 0.98
+
+
+def plan_of(samples, *, margin=0.9, aggregation="average", best=0, outcomes=None) -> Plan:
+    """A plan whose candidates' values are the means of `samples` (candidate by futures x values)."""
+    samples = np.asarray(samples, float)
+    means = samples.mean((1, 2))
+    ranks = np.argsort(np.argsort(-means, kind="stable"))
+    outcomes = outcomes or [None] * len(samples)
+    candidates = [
+        Candidate(i, i, np.zeros((4, 7)), values=s, value=float(m), rank=int(r), outcome=o)
+        for i, (s, m, r, o) in enumerate(zip(samples, means, ranks, outcomes, strict=True))
+    ]
+    moment = Moment(Observation({}, np.zeros(9)), "task", "suite/0/0@0")
+    config = {"aggregation": aggregation}
+    return Plan(moment, candidates, best, margin, {}, 0, {}, config, {}, GAMMA)
+
+
+def spread(centre: float, width: float) -> np.ndarray:
+    """Fifteen samples as 3 x 5, evenly within `width` of `centre`."""
+    return centre + np.linspace(-width, width, 15).reshape(3, 5)
+
+
+def ends(steps: int | None) -> Outcome:
+    return Outcome(False, 120, 0.0) if steps is None else Outcome(True, steps, GAMMA**steps)
+
+
+def test_reading_is_the_logarithm_to_base_gamma():
+    assert words.reading(0.27, 0.98) == "0.27: if it succeeds, about 65 steps from here"
+    assert words.reading(0.98, 0.98) == "0.98: if it succeeds, about 1 step from here"
+    assert words.reading(0.0, 0.98) == "0.00: it does not expect success"
+    assert words.reading(1.0, 0.98) == "1.00: it believes that it has succeeded"
+    assert words.steps_to_success(0.99**30, 0.99) == pytest.approx(30)
+    assert math.isinf(words.steps_to_success(-0.1, 0.98))
+
+
+def test_small_values_do_not_read_as_zero():
+    assert words.number(0.0) == "0.00"
+    assert words.number(0.002) == "0.002"
+    assert words.number(0.05) == "0.05"
+
+
+@pytest.mark.parametrize(("rank", "text"), [(0, "1st"), (1, "2nd"), (2, "3rd"), (3, "4th"), (10, "11th"), (20, "21st")])
+def test_ranks_are_counted_from_first(rank, text):
+    assert words.ordinal(rank) == text
+
+
+def test_a_close_winner_is_called_a_coin_toss():
+    plan = plan_of([spread(0.30, 0.1), spread(0.28, 0.1)], margin=0.54)
+    assert words.reason(plan, plan.candidates[0]) == (
+        "highest mean of 15; #2 is within the spread: nearly a coin toss, it wins 54 % of resamplings"
+    )
+    assert words.reason(plan, plan.candidates[1]) == "0.02 below #1, within its spread"
+    assert words.headline(plan).startswith("It chooses #1, nearly a coin toss. 0.30: if it succeeds, about 60")
+
+
+def test_a_clear_winner_is_not():
+    plan = plan_of([spread(0.30, 0.02), spread(0.10, 0.02)], margin=1.0)
+    assert (
+        words.reason(plan, plan.candidates[0]) == "highest mean of 15; #2 is 0.20 lower, it wins 100 % of resamplings"
+    )
+    assert words.reason(plan, plan.candidates[1]) == "0.20 below #1: its best sample is below that one's worst"
+
+
+def test_one_sample_says_nothing_about_spread():
+    plan = plan_of([[[0.3]], [[0.2]]], margin=1.0)
+    assert "no telling how sure" in words.reason(plan, plan.candidates[0])
+    assert "%" not in words.reason(plan, plan.candidates[0])
+
+
+def test_ties_and_foreseen_failures_are_named():
+    tied = plan_of([spread(0.2, 0), spread(0.2, 0)], margin=0.5)
+    assert words.reason(tied, tied.candidates[0]) == "2 candidates tie at 0.20: the lowest number goes first"
+    assert words.reason(tied, tied.candidates[1]) == "ties with #1, which has the lower number"
+    plan = plan_of([spread(0.3, 0.05), spread(0.04, 0.03)], aggregation="majority_mean")
+    failing = replace(plan.candidates[1], value=0.0)
+    assert words.reason(plan, failing) == "10 of 15 samples foresee failure"
+
+
+def test_unranked_candidates_have_no_reason_and_lone_ones_a_plain_one():
+    plan = plan_of([spread(0.3, 0.1)])
+    assert words.reason(plan, replace(plan.candidates[0], rank=None)) == ""
+    assert words.reason(plan, plan.candidates[0]) == "the only candidate"
+
+
+def test_a_share_of_votes_is_not_read_as_steps():
+    plan = plan_of([[[0.8]]], aggregation="success_vote")
+    assert words.meaning(plan, 0.8) == "80 % of its samples foresee success"
+
+
+@pytest.mark.parametrize(
+    ("steps", "headline"),
+    [
+        ((41, 52, None), "It was right: #1 succeeds in 41 steps. 2 of 3 succeed."),
+        ((52, 41, None), "It chose #1; #2 would have been 11 steps faster. 2 of 3 succeed."),
+        ((42, 41, None), "It chose #1; #2 would have been 1 step faster. 2 of 3 succeed."),
+        ((None, 41, None), "It chose #1, which fails; #2 would have succeeded in 41 steps. 1 of 3 succeed."),
+        ((None, None, None), "It chose #1; all 3 fail, so there was nothing to find."),
+        ((41, 41, 41), "It chose #1; all 3 succeed in 41 steps: the choice did not matter."),
+    ],
+)  # fmt: skip
+def test_the_headline_of_the_reveal(steps, headline):
+    plan = plan_of([spread(0.3, 0.1), spread(0.2, 0.1), spread(0.1, 0.05)], outcomes=[ends(n) for n in steps])
+    assert words.headline(plan) == headline
+
+
+def test_the_headline_before_everything_is_known():
+    samples = [spread(0.27, 0.1), spread(0.2, 0.1)]
+    one = plan_of(samples, outcomes=[ends(41), None])
+    assert words.headline(one) == (
+        "#1 succeeds in 41 steps; it believed 0.27, if it succeeds, about 65 steps from here. 1 of 2 executed."
+    )
+    assert words.headline(plan_of(samples, outcomes=[None, ends(41)])) == "It chose #1. 1 of 2 executed."
+    assert words.headline(plan_of(samples, best=-1)) == ""
+    assert words.headline(plan_of(samples[:1], outcomes=[ends(None)])) == (
+        "#1 fails (120 steps). It had no other candidate."
+    )
+
+
+def test_regret_is_the_best_worth_less_the_chosen_ones():
+    samples = [spread(0.3, 0.1), spread(0.2, 0.1)]
+    assert words.regret(plan_of(samples, outcomes=[ends(52), ends(41)])) == pytest.approx(GAMMA**41 - GAMMA**52)
+    assert words.regret(plan_of(samples, outcomes=[ends(41), ends(None)])) == 0
+    assert words.regret(plan_of(samples, outcomes=[ends(41), None])) is None

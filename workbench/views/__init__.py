@@ -1,0 +1,36 @@
+"""Pure views: numpy and types in, HTML or a plotly figure out. The gallery:
+
+    plan_html(plan)             a whole self-contained page: cards, paths, truth
+    cards_html(plan)            candidate cards with headline, modes and paths
+    truth_html(plan, index)     imagined beside real for one executed candidate
+    outcomes_html(plan)         believed value against realised worth, all candidates
+    orbit_html(plan)            all paths in a figure that a drag turns
+    episode_html(...)           a closed loop, live or finished
+    paths_figure(plan)          all paths (plotly, 3-D)
+    actions_figure(plan)        action curves (plotly)
+    values_figure(plan)         all value samples (plotly)
+
+HTML views need the style sheet and script of `page.head_html()` once on the page; `fragment(html)` brings
+them along, for a notebook.
+"""
+
+from workbench.views.cards import Pictures, cards_html, encode
+from workbench.views.page import fragment, head_html, plan_html
+from workbench.views.paths import actions_figure, orbit_html, paths_figure
+from workbench.views.reveal import outcomes_html, truth_html
+from workbench.views.values import values_figure
+
+__all__ = [
+    "Pictures",
+    "actions_figure",
+    "cards_html",
+    "encode",
+    "fragment",
+    "head_html",
+    "orbit_html",
+    "outcomes_html",
+    "paths_figure",
+    "plan_html",
+    "truth_html",
+    "values_figure",
+]

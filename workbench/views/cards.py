@@ -1,0 +1,251 @@
+"""Candidate cards: eight plans side by side, with what each imagines, what it is worth and why it won.
+
+The cards exist from the start and fill in phase by phase: a candidate without actions, futures or values
+shows empty places of the same size. Modes (imagined, what differs, real, error), holding to see now and
+sorting are plain HTML form controls with CSS; only the wipe needs the script.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from workbench.types import Candidate, Outcome, Plan
+from workbench.views import words
+from workbench.views.colours import colour, own
+from workbench.views.paths import orbit_html, overlay_svg
+from workbench.views.pictures import data_uri, error_map, psnr, what_differs
+from workbench.views.reveal import imagined_picture, outcomes_html, real_picture
+from workbench.views.tags import tag, text
+from workbench.views.values import axis_top, samples_svg
+
+Projection = Float[np.ndarray, "3 4"]
+
+MODES = {"imagined": "imagined", "differs": "what differs", "real": "real", "error": "error"}
+"""What the cards can show over the present, and what people call it."""
+
+MARKS = {"average": "mean", "lcb": "lcb", "success_vote": "vote", "majority_mean": "maj."}
+"""Aggregation rule to the mark on the card of the candidate that it would choose."""
+
+
+@dataclass(frozen=True, eq=False)
+class Pictures:
+    """Everything about a plan that is a picture, encoded once: one data URI (or None) a candidate.
+
+    Encoding takes longer than all the rest, so whoever redraws the same plan often keeps this.
+    """
+
+    now: Mapping[str, str]
+    """Camera to the present picture."""
+    sizes: Mapping[str, tuple[int, int]]
+    """Camera to width and height in pixels."""
+    layers: Mapping[str, Mapping[str, Sequence[str | None]]]
+    """Mode to camera to one picture a candidate."""
+    psnr: Mapping[str, Sequence[float | None]]
+    """Camera to dB between imagined and real, one a candidate."""
+
+
+def encode(plan: Plan) -> Pictures:
+    """Encode the pictures of `plan`. Imagined is the last future sample, the one of most network calls."""
+    seen = plan.moment.observation.images
+    imagined = {camera: [imagined_picture(c, camera) for c in plan.candidates] for camera in seen}
+    real = {camera: [real_picture(c, camera) for c in plan.candidates] for camera in seen}
+    compare = {camera: list(zip(imagined[camera], real[camera], strict=True)) for camera in seen}
+    layers = {
+        "imagined": {camera: [_if_all(data_uri, image) for image in imagined[camera]] for camera in seen},
+        "differs": {camera: _differs(plan, imagined[camera]) for camera in seen},
+        "real": {camera: [_if_all(data_uri, image) for image in real[camera]] for camera in seen},
+        "error": {camera: [_if_all(_error_uri, *pair) for pair in compare[camera]] for camera in seen},
+    }
+    return Pictures(
+        now={camera: data_uri(image) for camera, image in seen.items()},
+        sizes={camera: (image.shape[1], image.shape[0]) for camera, image in seen.items()},
+        layers=layers,
+        psnr={camera: [_if_all(psnr, *pair) for pair in compare[camera]] for camera in seen},
+    )
+
+
+def _if_all(function: Callable, *images: np.ndarray | None) -> Any:
+    return None if any(image is None for image in images) else function(*images)
+
+
+def _error_uri(imagined: np.ndarray, real: np.ndarray) -> str:
+    return data_uri(error_map(imagined, real))
+
+
+def _differs(plan: Plan, images: Sequence[np.ndarray | None]) -> list[str | None]:
+    if len(images) < 2 or any(image is None for image in images):
+        return [None] * len(images)
+    return [data_uri(picture) for picture in what_differs(images, [colour(c.index) for c in plan.candidates])]
+
+
+def cards_html(
+    plan: Plan,
+    *,
+    projection: Projection | None = None,
+    pictures: Pictures | None = None,
+    status: str = "",
+    progress: float | None = None,
+) -> str:
+    """The whole board: headline, modes, one card a candidate, all paths, cost.
+
+    `plan` may be unfinished (`best` -1 while nothing is chosen). `projection` maps metres to pixels of the
+    first camera's picture; without it no path is drawn there. `pictures` are those of `encode(plan)`, where
+    the caller has them already. `status` is a word or two before the headline, such as "recorded";
+    `progress` in [0, 1] shows a bar.
+    """
+    pictures = pictures or encode(plan)
+    top = axis_top(plan.candidates)
+    cards = [
+        _card(plan, candidate, _stacks(candidate, place, pictures, projection), top)
+        for place, candidate in enumerate(plan.candidates)
+    ]
+    aside = tag("aside", orbit_html(plan), outcomes_html(plan), facts_html(plan))
+    executed = any(c.outcome is not None for c in plan.candidates)
+    return tag(
+        "plan-board",
+        _bar(plan, pictures, status, progress),
+        tag("div", tag("div", *cards, class_="cards"), aside, class_="columns"),
+        class_="wb board",
+        data_truth="yes" if executed else "no",
+    )
+
+
+def _bar(plan: Plan, pictures: Pictures, status: str, progress: float | None) -> str:
+    """The line above the cards: what happened in words, and what to look at."""
+    there = {mode for mode, cameras in pictures.layers.items() if any(map(any, cameras.values()))}
+    shown = "real" if "real" in there else "imagined"
+    radios = [_radio(mode, checked=mode == shown, disabled=mode not in there) for mode in MODES]
+    controls = tag(
+        "form",
+        tag("button", "now", type="button", class_="hold", title="hold to see the present"),
+        tag("span", *radios, class_="segments", role="radiogroup", aria_label="what the cards show"),
+        tag(
+            "input",
+            type="range",
+            class_="wipe",
+            min=0,
+            max=100,
+            value=100,
+            aria_label="from imagined to real",
+        ),
+        tag("label", tag("input", type="checkbox", name="sort"), tag("span", "best first"), class_="sort"),
+        class_="modes",
+    )
+    chip = tag("span", text(status), class_="chip") if status else ""
+    bar = "" if progress is None else _progress(progress)
+    return tag("header", chip, bar, tag("p", text(words.headline(plan)), class_="headline"), controls)
+
+
+def _radio(mode: str, **state: bool) -> str:
+    box = tag("input", type="radio", name="mode", value=mode, **state)
+    return tag("label", box, tag("span", MODES[mode]))
+
+
+def _progress(share: float) -> str:
+    percent = round(100 * min(max(share, 0.0), 1.0))
+    return tag(
+        "span", tag("i", style=f"width:{percent}%"), class_="progress",
+        role="progressbar", aria_valuenow=percent, aria_valuemin=0, aria_valuemax=100,
+    )  # fmt: skip
+
+
+def _card(plan: Plan, candidate: Candidate, stacks: Sequence[str], top: float) -> str:
+    best = next((c.value for c in plan.candidates if c.index == plan.best), None)
+    rank = len(plan.candidates) if candidate.rank is None else candidate.rank
+    return tag(
+        "article",
+        _title(plan, candidate),
+        tag("div", *stacks, _marks(plan, candidate), class_=f"pictures cameras-{len(stacks)}"),
+        samples_svg(candidate, top=top, best=best),
+        tag("p", text(words.reason(plan, candidate)), class_="reason"),
+        class_="card chosen" if candidate.index == plan.best else "card",
+        data_candidate=candidate.index,
+        style=f"{own(candidate.index)};--rank:{rank}",
+    )
+
+
+def _title(plan: Plan, candidate: Candidate) -> str:
+    crown = tag(
+        "svg", tag("path", d="M1 4l4.5 4L10 1l4.5 7L19 4l-2 11H3z"),
+        class_="crown", viewBox="0 0 20 16", role="img", aria_label="chosen",
+    )  # fmt: skip
+    valued = candidate.value is not None
+    title = tag(
+        "h3",
+        tag("span", words.name(candidate.index), class_="name"),
+        crown if candidate.index == plan.best else "",
+        tag("span", "" if candidate.rank is None else words.ordinal(candidate.rank), class_="rank"),
+        tag("output", words.number(candidate.value) if valued else "–"),
+    )
+    meaning = words.meaning(plan, candidate.value) if valued else "not valued yet"
+    return title + tag("p", meaning, class_="reading")
+
+
+def _stacks(candidate: Candidate, place: int, pictures: Pictures, projection: Projection | None) -> list[str]:
+    """One pile of pictures a camera; path and outcome lie on top of the first."""
+    stacks = []
+    for number, camera in enumerate(pictures.now):
+        width, height = pictures.sizes[camera]
+        parts = _layers(place, camera, pictures)
+        if number == 0 and projection is not None:
+            parts.append(overlay_svg(candidate, projection, width=width, height=height))
+        if number == 0:
+            parts.append(_outcome(candidate.outcome))
+        shape, title = f"aspect-ratio:{width}/{height}", f"{camera}: hold to see now"
+        stacks.append(tag("button", *parts, type="button", class_="stack", title=title, style=shape))
+    return stacks
+
+
+def _layers(place: int, camera: str, pictures: Pictures) -> list[str]:
+    """The present at the bottom, above it one picture for each mode that there is."""
+    uris = {"now": pictures.now[camera]} | {mode: pictures.layers[mode][camera][place] for mode in MODES}
+    layers = [
+        tag("img", class_=mode, src=uri, alt=MODES.get(mode, mode), draggable="false")
+        for mode, uri in uris.items()
+        if uri
+    ]
+    quality = pictures.psnr[camera][place]
+    if quality is not None:
+        layers.append(tag("span", f"{quality:.1f} dB", class_="psnr", title="PSNR, imagined against real"))
+    return layers
+
+
+def _marks(plan: Plan, candidate: Candidate) -> str:
+    """Four small marks: lit where that aggregation rule would choose this candidate."""
+    marks = []
+    for rule, mark in MARKS.items():
+        on = plan.choices.get(rule) == candidate.index
+        title = f"{words.RULES[rule]} would{'' if on else ' not'} choose {words.name(candidate.index)}"
+        marks.append(tag("abbr", mark, class_="on" if on else "off", title=title))
+    return tag("span", *marks, class_="marks")
+
+
+def _outcome(outcome: Outcome | None) -> str:
+    """What really happened, as a strip over the picture; one continuation is one draw."""
+    if outcome is None:
+        return ""
+    what = f"✓ {outcome.steps} steps" if outcome.success else "✗ fails"
+    draws = tag("small", f"{int(outcome.success)} of 1")
+    css_class = "outcome success" if outcome.success else "outcome failure"
+    return tag("strong", what, draws, class_=css_class, title="one continuation is one draw")
+
+
+def facts_html(plan: Plan) -> str:
+    """What the decision was about and what it cost."""
+    facts = {"task": plan.moment.instruction, "moment": plan.moment.address}
+    facts |= {role: entry.get("name", "") for role, entry in plan.checkpoints.items()}
+    if plan.network_calls:
+        facts["cost"] = f"{plan.network_calls} network calls, {sum(plan.seconds.values()):.1f} s"
+    regret = words.regret(plan)
+    if regret is not None:
+        facts["regret"] = f"{words.number(regret)}: best worth less the chosen one's"
+    return facts_list(facts)
+
+
+def facts_list(facts: Mapping[str, object]) -> str:
+    """Names and values in two columns; empty values are left out."""
+    rows = [tag("dt", text(key)) + tag("dd", text(value)) for key, value in facts.items() if value != ""]
+    return tag("dl", *rows, class_="facts")

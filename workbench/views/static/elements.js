@@ -1,0 +1,120 @@
+// Custom elements over HTML that already reads as a still figure. No build, no dependency, nothing fetched.
+// A host may morph the HTML under them (Gradio does), so they keep their state in fields and put it back.
+(() => {
+  const define = (name, type) => customElements.get(name) || customElements.define(name, type);
+
+  // The board of cards: the common wipe, and the candidate under the pointer lit in cards and paths alike.
+  define("plan-board", class extends HTMLElement {
+    static observedAttributes = ["style", "data-truth"];
+    wipe = null;
+    connectedCallback() {
+      this.addEventListener("input", (event) => {
+        if (event.target.matches(".wipe")) this.setWipe(event.target.value);
+      });
+      this.addEventListener("pointerover", (event) => this.light(event.target.closest("[data-candidate]")));
+      this.addEventListener("pointerleave", () => this.light(null));
+    }
+    attributeChangedCallback(name, before, after) {
+      if (name === "style" && after === null && this.wipe !== null) this.setWipe(this.wipe);
+      if (name === "data-truth" && after === "yes") this.select("real");
+      if (name === "data-truth" && before === "yes" && after === "no") this.select("imagined");
+    }
+    setWipe(percent) {
+      this.wipe = percent;
+      this.style.setProperty("--wipe", `${percent}%`);
+    }
+    select(mode) {
+      queueMicrotask(() => {
+        const radio = this.querySelector(`input[name="mode"][value="${mode}"]`);
+        if (radio) radio.checked = true;
+        const slider = this.querySelector("input.wipe");
+        if (slider) slider.value = 100;
+        this.setWipe(100);
+      });
+    }
+    light(part) {
+      const index = part?.dataset.candidate;
+      for (const other of this.querySelectorAll("[data-candidate]"))
+        other.classList.toggle("hot", index !== undefined && other.dataset.candidate === index);
+    }
+  });
+
+  // All paths, orthographic: a drag turns them. The formula is `turn` of views/paths.py.
+  define("orbit-paths", class extends HTMLElement {
+    connectedCallback() {
+      this.azimuth ??= Number(this.dataset.azimuth || 0);
+      this.elevation ??= Number(this.dataset.elevation || 0);
+      this.observer = new MutationObserver(() => this.draw());
+      this.watch();
+      this.addEventListener("pointerdown", (event) => this.grab(event));
+      this.addEventListener("pointermove", (event) => this.drag(event));
+      this.addEventListener("pointerup", () => (this.last = null));
+    }
+    disconnectedCallback() { this.observer?.disconnect(); }
+    watch() {
+      this.observer.observe(this, { subtree: true, childList: true, attributes: true, attributeFilter: ["points", "transform", "data-xyz"] });
+    }
+    grab(event) {
+      if (!event.target.closest("svg")) return;
+      this.last = [event.clientX, event.clientY];
+      this.setPointerCapture(event.pointerId);
+    }
+    drag(event) {
+      if (!this.last) return;
+      this.azimuth -= (event.clientX - this.last[0]) * 0.01;
+      this.elevation = Math.min(1.57, Math.max(-0.2, this.elevation + (event.clientY - this.last[1]) * 0.01));
+      this.last = [event.clientX, event.clientY];
+      this.draw();
+    }
+    turn([x, y, z]) {
+      const [ca, sa, ce, se] = [Math.cos(this.azimuth), Math.sin(this.azimuth), Math.cos(this.elevation), Math.sin(this.elevation)];
+      return [y * ca - x * sa, (x * ca + y * sa) * se - z * ce].map((v) => v.toFixed(1));
+    }
+    draw() {
+      this.observer.disconnect();
+      for (const part of this.querySelectorAll("[data-xyz]")) {
+        const points = part.dataset.xyz.split(" ").map((point) => this.turn(point.split(",").map(Number)));
+        if (part.tagName === "g") part.setAttribute("transform", `translate(${points[0].join(" ")})`);
+        else part.setAttribute("points", points.map((point) => point.join(",")).join(" "));
+      }
+      this.watch();
+    }
+  });
+
+  // Two pictures and a handle between them.
+  define("picture-wipe", class extends HTMLElement {
+    connectedCallback() {
+      this.addEventListener("input", (event) => this.style.setProperty("--wipe", `${event.target.value}%`));
+    }
+  });
+
+  // A film strip in one picture, shown a frame at a time.
+  define("film-player", class extends HTMLElement {
+    connectedCallback() {
+      this.addEventListener("input", () => { this.stop(); this.show(); });
+      this.addEventListener("click", (event) => { if (event.target.closest("button")) this.timer ? this.stop() : this.play(); });
+    }
+    disconnectedCallback() { this.stop(); }
+    get slider() { return this.querySelector("input"); }
+    show() {
+      const [i, columns, rows] = [Number(this.slider.value), Number(this.dataset.columns), Number(this.dataset.rows)];
+      const place = (n, of) => `${(100 * n) / Math.max(of - 1, 1)}%`;
+      this.querySelector(".frame").style.backgroundPosition = `${place(i % columns, columns)} ${place(Math.floor(i / columns), rows)}`;
+    }
+    play() {
+      const last = Number(this.slider.max);
+      if (Number(this.slider.value) >= last) this.slider.value = 0;
+      this.querySelector("button").textContent = "❚❚";
+      this.timer = setInterval(() => {
+        this.slider.value = Number(this.slider.value) + 1;
+        this.show();
+        if (Number(this.slider.value) >= last) this.stop();
+      }, 80);
+    }
+    stop() {
+      clearInterval(this.timer);
+      this.timer = null;
+      this.querySelector("button").textContent = "▶";
+    }
+  });
+})();

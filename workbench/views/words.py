@@ -1,0 +1,218 @@
+"""What a plan and its outcome say, in plain sentences: readings, reasons, headlines.
+
+Plain text, not HTML: whoever puts it on a page escapes it. People count candidates from 1, so candidate 0
+is "#1" in every sentence and picture.
+"""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Float
+
+from workbench.types import Candidate, Outcome, Plan
+
+RULES = {
+    "average": "mean",
+    "lcb": "lower bound",
+    "success_vote": "success vote",
+    "majority_mean": "majority mean",
+}
+"""Aggregation rule to what people call it. `lcb` is the mean less one standard deviation."""
+
+FAILURE = 0.05
+"""A value sample at most this foresees failure (upstream's success threshold)."""
+
+COIN_TOSS = (0.45, 0.6)
+"""Whoever wins this share of the bootstrap resamplings is nearly a coin toss; below it, not even that."""
+
+
+def name(index: int) -> str:
+    """What people call candidate `index`."""
+    return f"#{index + 1}"
+
+
+def ordinal(rank: int) -> str:
+    """Rank 0 is "1st"."""
+    n = rank + 1
+    suffix = "th" if n % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(n % 10, "th")
+    return f"{n}{suffix}"
+
+
+def number(value: float) -> str:
+    """A value with two decimals, with one digit that counts where that would read 0.00."""
+    return f"{value:.2f}" if value == 0 or value >= 0.005 else f"{value:.1g}"
+
+
+def steps_to_success(value: float, gamma: float) -> float:
+    """The n of gamma ** n = `value`; infinite at 0. Values are clipped to [0, 1]."""
+    clipped = min(max(value, 0.0), 1.0)
+    return math.inf if clipped == 0 else abs(math.log(clipped) / math.log(gamma))
+
+
+def expectation(value: float, gamma: float) -> str:
+    """What a value means: how far success is, if it comes at all. Not a probability."""
+    steps = steps_to_success(value, gamma)
+    if math.isinf(steps):
+        return "it does not expect success"
+    if steps < 0.5:
+        return "it believes that it has succeeded"
+    return f"if it succeeds, about {round(steps)} {_plural(round(steps), 'step')} from here"
+
+
+def reading(value: float, gamma: float) -> str:
+    """A value with its meaning: "0.27: if it succeeds, about 65 steps from here"."""
+    return f"{number(value)}: {expectation(value, gamma)}"
+
+
+def meaning(plan: Plan, value: float) -> str:
+    """What an aggregated value of `plan` means under its aggregation rule."""
+    if plan.config.get("aggregation") == "success_vote":
+        return f"{round(100 * value)} % of its samples foresee success"
+    return expectation(value, plan.gamma)
+
+
+def samples(candidate: Candidate) -> Float[np.ndarray, " n"]:
+    """All value samples drawn so far, in one row."""
+    if candidate.values is None:
+        return np.empty(0)
+    values = np.asarray(candidate.values, float).ravel()
+    return values[~np.isnan(values)]
+
+
+def ranked(plan: Plan) -> list[Candidate]:
+    """The candidates that have a rank, best first."""
+    return sorted((c for c in plan.candidates if c.rank is not None), key=lambda c: c.rank)
+
+
+def reason(plan: Plan, candidate: Candidate) -> str:
+    """One honest line on why `candidate` stands where it stands; empty while it has no rank."""
+    order = ranked(plan)
+    if candidate.rank is None or candidate.value is None:
+        return ""
+    if len(plan.candidates) == 1:
+        return "the only candidate"
+    if candidate.rank == 0:
+        return _why_first(plan, candidate, order[1] if len(order) > 1 else candidate)
+    return _why_not(candidate, order[0])
+
+
+def _why_first(plan: Plan, first: Candidate, second: Candidate) -> str:
+    drawn = len(samples(first))
+    if first.value == second.value:
+        tied = sum(c.value == first.value for c in plan.candidates)
+        return f"{tied} candidates tie at {number(first.value)}: the lowest number goes first"
+    if drawn == 1:
+        return f"highest of one sample each, {name(second.index)} next: no telling how sure"
+    rule = RULES.get(str(plan.config.get("aggregation")), "value")
+    why = f"highest {rule} of {drawn}; "
+    if _within_spread(first, second):
+        why += f"{name(second.index)} is within the spread"
+    else:
+        why += f"{name(second.index)} is {number(first.value - second.value)} lower"
+    if math.isnan(plan.margin):
+        return why
+    doubt = _doubt(plan.margin)
+    return f"{why}{': ' + doubt if doubt else ''}, it wins {round(100 * plan.margin)} % of resamplings"
+
+
+def _doubt(margin: float) -> str:
+    """Empty for a clear winner, and while the margin is not known (NaN)."""
+    low, high = COIN_TOSS
+    if margin < low:
+        return "not even a coin toss"
+    return "nearly a coin toss" if margin < high else ""
+
+
+def _why_not(candidate: Candidate, first: Candidate) -> str:
+    gap, winner = first.value - candidate.value, name(first.index)
+    drawn = samples(candidate)
+    if gap == 0:
+        return f"ties with {winner}, which has the lower number"
+    if candidate.value == 0 and len(drawn) > 1:
+        return f"{int((drawn <= FAILURE).sum())} of {len(drawn)} samples foresee failure"
+    why = f"{number(gap)} below {winner}"
+    if len(drawn) > 1 and _within_spread(first, candidate):
+        return why + ", within its spread"
+    if len(drawn) > 1 and drawn.max() < samples(first).min():
+        return why + ": its best sample is below that one's worst"
+    return why
+
+
+def _within_spread(first: Candidate, other: Candidate) -> bool:
+    """Whether `other` is at most one standard deviation of the first one's samples below it."""
+    drawn = samples(first)
+    return len(drawn) > 1 and first.value - other.value <= float(drawn.std(ddof=1))
+
+
+def headline(plan: Plan) -> str:
+    """What was chosen and, as far as outcomes are known, whether it was right."""
+    executed = [c for c in plan.candidates if c.outcome is not None]
+    chosen = _chosen(plan)
+    if chosen is None or chosen.value is None:
+        return ""
+    if not executed:
+        return _prospect(plan, chosen)
+    if len(executed) < len(plan.candidates):
+        return _partial_verdict(plan, chosen, executed)
+    return _verdict(chosen, executed)
+
+
+def _prospect(plan: Plan, chosen: Candidate) -> str:
+    doubt = _doubt(plan.margin) if len(samples(chosen)) > 1 else ""
+    choice = f"It chooses {name(chosen.index)}" if len(plan.candidates) > 1 else "The only candidate"
+    return f"{choice}{', ' + doubt if doubt else ''}. {number(chosen.value)}: {meaning(plan, chosen.value)}."
+
+
+def _chosen(plan: Plan) -> Candidate | None:
+    return next((c for c in plan.candidates if c.index == plan.best), None)
+
+
+def _partial_verdict(plan: Plan, chosen: Candidate, executed: Sequence[Candidate]) -> str:
+    progress = f"{len(executed)} of {len(plan.candidates)} executed."
+    if chosen.outcome is None:
+        return f"It chose {name(chosen.index)}. {progress}"
+    believed = f"it believed {number(chosen.value)}, {meaning(plan, chosen.value)}"
+    return f"{name(chosen.index)} {result(chosen.outcome)}; {believed}. {progress}"
+
+
+def _verdict(chosen: Candidate, executed: Sequence[Candidate]) -> str:
+    """The headline when the truth of every candidate is known."""
+    who, truth = name(chosen.index), chosen.outcome
+    best = max(executed, key=lambda c: c.outcome.worth)
+    solved = sum(c.outcome.success for c in executed)
+    if len(executed) == 1:
+        return f"{who} {result(truth)}. It had no other candidate."
+    if solved == 0:
+        return f"It chose {who}; all {len(executed)} fail, so there was nothing to find."
+    if all(c.outcome.worth == best.outcome.worth for c in executed):
+        same = f"all {len(executed)} succeed in {truth.steps} steps"
+        return f"It chose {who}; {same}: the choice did not matter."
+    tally = f"{solved} of {len(executed)} succeed."
+    if truth.worth == best.outcome.worth:
+        return f"It was right: {who} {result(truth)}. {tally}"
+    if not truth.success:
+        better = f"{name(best.index)} would have succeeded in {best.outcome.steps} steps"
+        return f"It chose {who}, which fails; {better}. {tally}"
+    saved = truth.steps - best.outcome.steps
+    faster = f"{saved} {_plural(saved, 'step')} faster"
+    return f"It chose {who}; {name(best.index)} would have been {faster}. {tally}"
+
+
+def result(outcome: Outcome) -> str:
+    """What happened: "succeeds in 41 steps", "fails (120 steps)"."""
+    steps = f"{outcome.steps} {_plural(outcome.steps, 'step')}"
+    return f"succeeds in {steps}" if outcome.success else f"fails ({steps})"
+
+
+def regret(plan: Plan) -> float | None:
+    """The best candidate's worth less the chosen one's, in [0, 1]; None until all have been executed."""
+    outcomes = [c.outcome for c in plan.candidates]
+    chosen = _chosen(plan)
+    if chosen is None or any(outcome is None for outcome in outcomes):
+        return None
+    return max(outcome.worth for outcome in outcomes) - chosen.outcome.worth
+
+
+def _plural(count: int, noun: str) -> str:
+    return noun if count == 1 else noun + "s"
