@@ -84,14 +84,11 @@ def _problems(source: Source) -> Iterator[str]:
 
 
 def picture_problems(camera: str, pictures: Sequence) -> Iterator[str]:
-    """What is wrong with the pictures of one camera; each is read once."""
-    bad, shapes = [], set()
-    for step in range(len(pictures)):
-        try:
-            shapes.add(pictures[step].shape)
-        except ValueError:
-            bad.append(step)
-    if bad:
-        yield f"{len(bad)} pictures of {camera} cannot be decoded, the first at step {bad[0]}"
+    """What is wrong with the pictures of one camera; every one of them is decoded."""
+    try:
+        shapes = {picture.shape for picture in pictures}
+    except ValueError as error:
+        yield f"pictures of {camera} cannot be decoded: {error}"
+        return
     if len(shapes) > 1 or any(len(shape) != 3 or shape[2] != 3 for shape in shapes):
         yield f"pictures of {camera} have shapes {sorted(shapes)}, expected one shape (height, width, 3)"

@@ -168,11 +168,20 @@ class Pictures(Sequence[Image]):
         if not -self.length <= index < self.length:
             raise IndexError(f"expected a picture from 0 to {self.length - 1}, got {index}")
         with open_file(self.path) as file:
-            data = file[self.name][index % self.length]
+            return self._decode(file[self.name], index % self.length)
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        """All in order; the file is opened once instead of once a picture."""
+        with open_file(self.path) as file:
+            dataset = file[self.name]
+            for step in range(self.length):
+                yield self._decode(dataset, step)
+
+    def _decode(self, dataset: h5py.Dataset, step: int) -> np.ndarray:
         try:
-            return decode_jpeg(data) if self.name.endswith(JPEG) else data
+            return decode_jpeg(dataset[step]) if self.name.endswith(JPEG) else dataset[step]
         except ValueError as error:
-            raise ValueError(f"{self.path}, {self.name}, step {index}: {error}") from error
+            raise ValueError(f"{self.path}, {self.name}, step {step}: {error}") from error
 
 
 def instruction_from_name(path: Path) -> str:
