@@ -31,7 +31,7 @@ class Kept:
         self._values: OrderedDict = OrderedDict()
         self._version: object = None
 
-    def get(self, key: object, version: object, make):  # noqa: ANN001, ANN201 - any value
+    def get(self, key: object, version: object, make):
         """The value kept under `key`, made if it is not there or belongs to other weights."""
         if torch.is_grad_enabled():
             return make()
@@ -73,7 +73,9 @@ class FrameForward:
         blocks_mod, out_mod = self._modulation(distinct, version)
         rope = self._ropes.get((inputs.shape[1:], inputs.device), None, lambda: net.rope(inputs, fps=None))
         context = self._texts.get(
-            (text.data_ptr(), text._version, text.shape, text.dtype), version, lambda: (text, self._text_keys(text))
+            (text.data_ptr(), text._version, text.shape, text.dtype),
+            version,
+            lambda: (text, self._text_keys(text)),
         )[1]
         hidden = net.patch_embed(inputs)
         b, t, rows, columns, width = hidden.shape
@@ -99,7 +101,9 @@ class FrameForward:
             self._modulations.get(value, version, lambda v=value: self._compute_modulation(times[times == v]))
             for value in times.tolist()
         ]
-        blocks = [[torch.cat(norms) for norms in zip(*block, strict=True)] for block in zip(*(m[0] for m in one), strict=True)]
+        blocks = [
+            [torch.cat(norms) for norms in zip(*block, strict=True)] for block in zip(*(m[0] for m in one), strict=True)
+        ]
         return blocks, torch.cat([m[1] for m in one])
 
     def _compute_modulation(self, times: Float[Tensor, " u"]) -> tuple[list[list[Tensor]], Tensor]:

@@ -86,20 +86,35 @@ def tiny(spec: PlatformSpec, *, seed: int = 0, causal: bool = True, words: str =
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         net = CosmosTransformer3DModel(
-            in_channels=18, out_channels=16, num_attention_heads=2, attention_head_dim=16, num_layers=2,
-            mlp_ratio=2.0, text_embed_dim=16, adaln_lora_dim=8, patch_size=(1, 4, 4), max_size=(16, 8, 8),
-            rope_scale=(1.0, 1.0, 1.0), concat_padding_mask=False, extra_pos_embed_type=None,
-        )  # fmt: skip
+            in_channels=18,
+            out_channels=16,
+            num_attention_heads=2,
+            attention_head_dim=16,
+            num_layers=2,
+            mlp_ratio=2.0,
+            text_embed_dim=16,
+            adaln_lora_dim=8,
+            patch_size=(1, 4, 4),
+            max_size=(16, 8, 8),
+            rope_scale=(1.0, 1.0, 1.0),
+            concat_padding_mask=False,
+            extra_pos_embed_type=None,
+        )
         vae = AutoencoderKLWan(
-            base_dim=4, z_dim=16, dim_mult=[1, 2, 2, 2], num_res_blocks=1,
+            base_dim=4,
+            z_dim=16,
+            dim_mult=[1, 2, 2, 2],
+            num_res_blocks=1,
             temperal_downsample=[False, True, True] if causal else [False] * 3,
-        )  # fmt: skip
+        )
         vocabulary = sorted({"put", "the", "red", "cube", "on", "plate", *words.split()})
         text = WordEmbedding(vocabulary, 16, 16)
     stats = Statistics(
-        actions_min=-np.ones(spec.action_dim), actions_max=np.ones(spec.action_dim),
-        proprio_min=-np.ones(spec.proprio_dim), proprio_max=np.ones(spec.proprio_dim),
-    )  # fmt: skip
+        actions_min=-np.ones(spec.action_dim),
+        actions_max=np.ones(spec.action_dim),
+        proprio_min=-np.ones(spec.proprio_dim),
+        proprio_max=np.ones(spec.proprio_dim),
+    )
     denoiser = Denoiser(net.eval(), PRECONDITIONS["rectified_flow"], text_positions=16)
     tokenizer = Tokenizer(vae.eval(), causal=causal)
     return Bundle("tiny", spec, layout, denoiser.eval(), tokenizer.eval(), text.eval(), stats)

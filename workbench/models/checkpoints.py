@@ -5,7 +5,7 @@ A folder is written beside its final place and renamed, so a kill leaves the old
 """
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -39,7 +39,11 @@ def available() -> list[str]:
 
 
 def load(
-    name: str | Path, *, device: str | None = None, dtype: torch.dtype | None = None, share: Bundle | None = None
+    name: str | Path,
+    *,
+    device: str | None = None,
+    dtype: torch.dtype | None = None,
+    share: Bundle | None = None,
 ) -> Bundle:
     """Load a shipped checkpoint by name, or any by its folder.
 
@@ -107,14 +111,19 @@ class Description:
 
     name: str
     planner: str | None = None
-    suites: tuple[str, ...] = ()
-    value_modes: tuple[str, ...] = ("v",)
+    suites: Sequence[str] = ()
+    value_modes: Sequence[str] = ("v",)
     tokenizer_of: str | None = None
     """Name of the checkpoint folder beside this one whose tokenizer this one uses."""
 
 
 def save(
-    bundle: Bundle, path: str | Path, *, readme: str, tokenizer_of: str | None = None, dtype: torch.dtype = torch.bfloat16
+    bundle: Bundle,
+    path: str | Path,
+    *,
+    readme: str,
+    tokenizer_of: str | None = None,
+    dtype: torch.dtype = torch.bfloat16,
 ) -> None:
     """Write `bundle` as a checkpoint folder, whole or not at all."""
     denoiser, tokenizer, text = bundle.denoiser, bundle.tokenizer, bundle.text
@@ -221,6 +230,3 @@ def _save_weights(module: nn.Module, path: Path, dtype: torch.dtype) -> None:
 
 def _load_weights(module: nn.Module, path: Path) -> None:
     module.load_state_dict({name: tensor.float() for name, tensor in files.load_safetensors(path).items()})
-
-
-

@@ -21,7 +21,12 @@ class Denoiser(nn.Module):
     """(x, sigma) -> denoised, for latent sequences of which some frames are known."""
 
     def __init__(
-        self, net: CosmosTransformer3DModel, precondition: Precondition, *, text_positions: int, shortcuts: bool = True
+        self,
+        net: CosmosTransformer3DModel,
+        precondition: Precondition,
+        *,
+        text_positions: int,
+        shortcuts: bool = True,
     ) -> None:
         """`text_positions`: length to which instructions are zero-padded (the published model: 512)."""
         super().__init__()
@@ -80,11 +85,11 @@ class Denoiser(nn.Module):
             return_dict=False,
         )[0].float()
 
-    def _apply(self, fn, recurse: bool = True):  # noqa: ANN001, ANN202 - torch's own signature
+    def _apply(self, fn, recurse: bool = True):
         self._fast.clear()
         return super()._apply(fn, recurse)
 
-    def load_state_dict(self, *args, **kwargs):  # noqa: ANN002, ANN003, ANN201 - torch's own signature
+    def load_state_dict(self, *args, **kwargs):
         """As torch's, and forgets what was computed with the old weights."""
         self._fast.clear()
         return super().load_state_dict(*args, **kwargs)

@@ -75,6 +75,8 @@ class TextTable(nn.Module):
         """The stored embedding of `instruction`."""
         if instruction not in self.names:
             near = difflib.get_close_matches(instruction, self.names, n=3) or self.names[:3]
-            raise ValueError(f"instruction: expected one of the {len(self.names)} in the table, such as "
-                             f"{'; '.join(near)}; got {instruction!r}")
+            raise ValueError(
+                f"instruction: expected one of the {len(self.names)} in the table, such as "
+                f"{'; '.join(near)}; got {instruction!r}"
+            )
         return self.rows[self.names.index(instruction)][None]

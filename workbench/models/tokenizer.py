@@ -62,9 +62,7 @@ class Tokenizer(nn.Module):
         return 2 ** sum(self.vae.config.temperal_downsample)
 
     @torch.no_grad()
-    def encode(
-        self, frames: Sequence[Pictures | None], *, size: int, batch: int = 1
-    ) -> Float[Tensor, "b c t h w"]:
+    def encode(self, frames: Sequence[Pictures | None], *, size: int, batch: int = 1) -> Float[Tensor, "b c t h w"]:
         """Latents of a sequence that begins with `frames`; None is a black frame of `size` pixels."""
         black = -torch.ones(1, 3, size, size, device=self.mean.device)
         latents, state = [], self._fresh("encoder")
@@ -120,7 +118,7 @@ class Tokenizer(nn.Module):
         return ((mean - self.mean) * (1 / self.std)).float(), state
 
     def _decode_next(self, latent: Float[Tensor, "b c 1 h w"], state: State | None) -> tuple[Pictures, State | None]:
-        raw = self.vae.post_quant_conv((latent.to(self.dtype) * self.std + self.mean))
+        raw = self.vae.post_quant_conv(latent.to(self.dtype) * self.std + self.mean)
         first = state is None or all(entry is None for entry in state)
         state = None if state is None else list(state)
         video = self.vae.decoder(raw, feat_cache=state, feat_idx=[0], first_chunk=first)
@@ -137,11 +135,11 @@ class Tokenizer(nn.Module):
     def _fresh(self, part: str) -> State | None:
         return [None] * self.vae._cached_conv_counts[part] if self.causal else None
 
-    def _apply(self, fn, recurse: bool = True):  # noqa: ANN001, ANN202 - torch's own signature
+    def _apply(self, fn, recurse: bool = True):
         self._black.clear()
         return super()._apply(fn, recurse)
 
-    def load_state_dict(self, *args, **kwargs):  # noqa: ANN002, ANN003, ANN201 - torch's own signature
+    def load_state_dict(self, *args, **kwargs):
         """As torch's, and forgets what was computed with the old weights."""
         self._black.clear()
         return super().load_state_dict(*args, **kwargs)

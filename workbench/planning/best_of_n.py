@@ -74,9 +74,7 @@ class PlanSettings:
         """Network calls of each member of an ensemble ("imagine" or "value") or of the proposal."""
         if phase == "propose":
             return [self.calls]
-        calls, members = (
-            (self.future_calls, self.futures) if phase == "imagine" else (self.value_calls, self.values)
-        )
+        calls, members = (self.future_calls, self.futures) if phase == "imagine" else (self.value_calls, self.values)
         asked = seeds.member_calls(calls, members)
         return [upstream_calls(steps) for steps in asked] if self.upstream_compatible else asked
 
@@ -172,16 +170,18 @@ class _Planning:
     def value(self, latents: Latents) -> Generator[Event, None, Float[np.ndarray, "n s v"]]:
         """Value samples, a round more after every network call; NaN where a sample is not finished."""
         members, futures = self.settings.values, len(latents) // len(self.seeds)
-        each = [
-            seed for start in self.seeds for _ in range(futures) for seed in seeds.member_seeds(start, members)
-        ]
+        each = [seed for start in self.seeds for _ in range(futures) for seed in seeds.member_seeds(start, members)]
         mode: Mode = "v" if self.settings.value == "v" else "q"
         asked = latents.repeat(members).ask(mode)
         calls = self.settings.member_calls("value") * (len(asked) // members)
         values = np.full(len(asked), np.nan)
         begin, start = time.perf_counter(), noise.draw(each, self.policy.layout)
         steps = trace(
-            self.planner.denoiser, asked, start, sigmas=list(map(schedule, calls)), rows_at_once=self.rows_at_once
+            self.planner.denoiser,
+            asked,
+            start,
+            sigmas=list(map(schedule, calls)),
+            rows_at_once=self.rows_at_once,
         )
         for step in steps:
             self.done += 1
@@ -225,7 +225,11 @@ class _Planning:
         members = self.settings.member_calls(phase)
         sigmas = [schedule(calls) for calls in members] * (len(each) // len(members))
         steps = trace(
-            bundle.denoiser, latents, noise.draw(each, bundle.layout), sigmas=sigmas, rows_at_once=self.rows_at_once
+            bundle.denoiser,
+            latents,
+            noise.draw(each, bundle.layout),
+            sigmas=sigmas,
+            rows_at_once=self.rows_at_once,
         )
         while True:
             try:

@@ -1,9 +1,8 @@
 """Decode: imagined latent frames become pictures. Called only when somebody looks (METHOD.md 6.4)."""
 
+import numpy as np
 import torch
 from jaxtyping import UInt8
-
-import numpy as np
 
 from workbench.latents import Latents
 from workbench.models.tokenizer import Tokenizer

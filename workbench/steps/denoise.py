@@ -46,7 +46,7 @@ def trace(
     return replace(latents, x=result)
 
 
-def denoise(denoiser: Denoiser, latents: Latents, noise: Tensor, **settings) -> Latents:  # noqa: ANN003
+def denoise(denoiser: Denoiser, latents: Latents, noise: Tensor, **settings) -> Latents:
     """`trace` without looking: the same settings, only the result."""
     steps = trace(denoiser, latents, noise, **settings)
     while True:

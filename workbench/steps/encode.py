@@ -49,7 +49,11 @@ def prepare(bundle: Bundle, image: Image) -> Pictures:
 
 
 def encode_frames(
-    bundle: Bundle, pictures: dict[str, Pictures], future: dict[str, Pictures] | None = None, *, decodable: bool = True
+    bundle: Bundle,
+    pictures: dict[str, Pictures],
+    future: dict[str, Pictures] | None = None,
+    *,
+    decodable: bool = True,
 ) -> Float[Tensor, "b c t h w"]:
     """Latents of a sequence with these camera pictures; frames that nobody reads are zero.
 
@@ -64,7 +68,11 @@ def encode_frames(
 
 
 def frames_needed(
-    layout: LatentLayout, pictures: dict[str, Pictures], future: dict[str, Pictures] | None, *, decodable: bool
+    layout: LatentLayout,
+    pictures: dict[str, Pictures],
+    future: dict[str, Pictures] | None,
+    *,
+    decodable: bool,
 ) -> list[Pictures | None]:
     """The beginning of the sequence, one entry a latent frame: its picture, or None where it is black."""
     by_kind = {"camera": pictures, "future_camera": future or {}}

@@ -1,0 +1,144 @@
+"""The whole chain of a recipe: tokenizer, then policy, then planning model; every stage resumes.
+
+`DIR/tokenizer`, `DIR/policy` and `DIR/planner` hold the states and metrics; `DIR/mini` and `DIR/mini-planner`
+the finished checkpoint folders (named after the recipe).
+"""
+
+from collections.abc import Generator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from diffusers import CosmosTransformer3DModel
+
+from workbench.data import readers
+from workbench.diffusion.precondition import PRECONDITIONS
+from workbench.models import checkpoints
+from workbench.models.bundle import Bundle
+from workbench.models.denoiser import Denoiser
+from workbench.models.text import WordEmbedding
+from workbench.models.tokenizer import Tokenizer
+from workbench.normalize import Statistics
+from workbench.training.bank import Encoded, LatentBank
+from workbench.training.denoiser import train_denoiser
+from workbench.training.loop import Trained
+from workbench.training.recipes import DenoiserRecipe, Recipe
+from workbench.training.tokenizer import train_tokenizer
+from workbench.training.workers import Team, Workers
+from workbench.types import Episode
+
+STAGES = ("tokenizer", "policy", "planner")
+
+Event = Trained | Encoded
+
+
+def run_stage(
+    recipe: Recipe, stage: str, data: Sequence[Path], out: Path, *, workers: int = 2, seed: int = 0
+) -> Generator[Event, None, Path]:
+    """Run one stage on the episodes below `data`; returns the folder of the checkpoint it wrote.
+
+    Demonstrations are the files in LIBERO's demonstration form, rollouts those in the rollout form. The
+    tokenizer stage writes no checkpoint of its own and returns its state's folder.
+    """
+    if stage not in STAGES:
+        raise ValueError(f"stage: expected one of {', '.join(STAGES)}; got {stage!r}")
+    out.mkdir(parents=True, exist_ok=True)
+    with Workers(workers, _other_worker, recipe, stage, list(data), out, seed) as team:
+        return (yield from STAGE[stage](recipe, data, out, team, seed))
+
+
+def _other_worker(team: Team, recipe: Recipe, stage: str, data: list[Path], out: Path, seed: int) -> None:
+    for _ in STAGE[stage](recipe, data, out, team, seed):
+        pass
+
+
+def _tokenizer(recipe: Recipe, data: Sequence[Path], out: Path, team: Team, seed: int) -> Generator[Event, None, Path]:
+    demos, rollouts = demonstrations_and_rollouts(data)
+    tokenizer = yield from train_tokenizer(recipe, [*demos, *rollouts], out / "tokenizer", team=team, seed=seed)
+    if team.rank == 0:
+        bundle = new_bundle(recipe, tokenizer, demos, rollouts, seed=seed)
+        checkpoints.save(bundle, out / "tokenizer" / "untrained", readme="An untrained policy around the tokenizer.\n")
+    team.barrier()
+    return out / "tokenizer"
+
+
+def _policy(recipe: Recipe, data: Sequence[Path], out: Path, team: Team, seed: int) -> Generator[Event, None, Path]:
+    start = checkpoints.load(out / "tokenizer" / "untrained")
+    return (yield from _denoiser(recipe, data, out, team, seed, start, recipe.policy, stage="policy", name=recipe.name))
+
+
+def _planner(recipe: Recipe, data: Sequence[Path], out: Path, team: Team, seed: int) -> Generator[Event, None, Path]:
+    start = replace(checkpoints.load(out / recipe.name), planner=None)
+    name = f"{recipe.name}-planner"
+    return (yield from _denoiser(recipe, data, out, team, seed, start, recipe.planner, stage="planner", name=name))
+
+
+def _denoiser(
+    recipe: Recipe,
+    data: Sequence[Path],
+    out: Path,
+    team: Team,
+    seed: int,
+    start: Bundle,
+    how: DenoiserRecipe,
+    *,
+    stage: str,
+    name: str,
+) -> Generator[Event, None, Path]:
+    demos, rollouts = demonstrations_and_rollouts(data)
+    bank = LatentBank(out / "bank", start.tokenizer, recipe.spec)
+    yield from bank.fill([*demos, *rollouts], part=team.rank, parts=team.size)
+    team.barrier()
+    trained = yield from train_denoiser(
+        start,
+        (demos, rollouts),
+        bank,
+        out / stage,
+        recipe=how,
+        held_out=recipe.held_out,
+        team=team,
+        seed=seed,
+    )
+    if team.rank == 0:
+        planner = f"{recipe.name}-planner" if stage == "policy" else None
+        bundle = replace(trained, name=name, planner=planner, suites=recipe.suites)
+        readme = f"`{name}`, written by `workbench train --preset {recipe.name} --stage {stage}`.\n"
+        checkpoints.save(bundle, out / name, readme=readme, tokenizer_of=None if stage == "policy" else recipe.name)
+    team.barrier()
+    return out / name
+
+
+STAGE = {"tokenizer": _tokenizer, "policy": _policy, "planner": _planner}
+
+
+def demonstrations_and_rollouts(data: Sequence[Path]) -> tuple[list[Episode], list[Episode]]:
+    """All episodes below some folders, by their form."""
+    found = [source for folder in data for source in readers.find(folder)]
+    parts: tuple[list[Episode], list[Episode]] = ([], [])
+    for source in found:
+        parts[0 if source.form.demonstrations else 1].append(readers.read(source))
+    if not parts[0]:
+        raise ValueError(f"data: expected demonstrations below {', '.join(map(str, data))}, found rollouts only")
+    return parts
+
+
+def new_bundle(
+    recipe: Recipe, tokenizer: Tokenizer, demos: Sequence[Episode], rollouts: Sequence[Episode], *, seed: int
+) -> Bundle:
+    """A bundle with a freshly initialised denoiser, statistics and words from the demonstrations."""
+    words = sorted({word for episode in [*demos, *rollouts] for word in episode.instruction.split()})
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        net = CosmosTransformer3DModel(**recipe.net)
+        torch.nn.init.zeros_(net.proj_out.weight)
+        text = WordEmbedding(words, recipe.net["text_embed_dim"], recipe.text_positions)
+    return Bundle(
+        name=f"{recipe.name}-untrained",
+        spec=recipe.spec,
+        layout=recipe.spec.layout(recipe.net["out_channels"], recipe.spec.image_size // 8),
+        denoiser=Denoiser(net, PRECONDITIONS[recipe.precondition], text_positions=recipe.text_positions),
+        tokenizer=tokenizer,
+        text=text,
+        stats=Statistics.from_episodes([e.actions for e in demos], [e.proprio for e in demos]),
+        suites=recipe.suites,
+    )

@@ -1,0 +1,127 @@
+"""Recipes: every number of a training run, as data. A new recipe is a new constant and a line in PRESETS."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from workbench.diffusion.noise import SigmaDistribution
+from workbench.layout import Mode
+from workbench.platforms import PLATFORMS, PlatformSpec
+from workbench.training.losses import LossSettings
+
+
+@dataclass(frozen=True)
+class TokenizerRecipe:
+    """Training of the picture tokenizer: L1 + square + gradient error, and a little KL."""
+
+    vae: Mapping[str, Any]
+    """Arguments of diffusers' `AutoencoderKLWan`."""
+    iterations: int = 2000
+    batch: int = 16
+    learning_rate: float = 1.5e-3
+    square_weight: float = 2.0
+    gradient_weight: float = 0.5
+    kl_weight: float = 1e-3
+
+
+@dataclass(frozen=True)
+class DenoiserRecipe:
+    """Training of the denoiser, of a policy or of a planning model."""
+
+    iterations: int
+    batch: int
+    learning_rate: float
+    mix: Mapping[str, float]
+    """Share of policy, world-model and value samples; the latter two come from rollouts (METHOD.md 5.3)."""
+    value_mode: Mode = "v"
+    warmup: int = 200
+    weight_decay: float = 0.02
+    clip: float = 1.0
+    ema: float = 0.998
+    sigmas: SigmaDistribution = SigmaDistribution()
+    loss: LossSettings = LossSettings()
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A whole chain: tokenizer, policy, planning model."""
+
+    name: str
+    spec: PlatformSpec
+    net: Mapping[str, Any]
+    """Arguments of diffusers' `CosmosTransformer3DModel`."""
+    text_positions: int
+    tokenizer: TokenizerRecipe
+    policy: DenoiserRecipe
+    planner: DenoiserRecipe
+    precondition: str = "rectified_flow"
+    suites: tuple[str, ...] = field(default=())
+    held_out: float = 0.05
+    """Share of episodes that are only used for measuring."""
+
+
+def _net(channels: int, width: int, layers: int, patch: int) -> dict[str, Any]:
+    return {
+        "in_channels": channels + 2,  # mask and padding mask
+        "out_channels": channels,
+        "num_attention_heads": width // 64,
+        "attention_head_dim": 64,
+        "num_layers": layers,
+        "mlp_ratio": 4.0,
+        "text_embed_dim": 64,
+        "adaln_lora_dim": 64,
+        "max_size": [16, 64, 64],
+        "patch_size": [1, patch, patch],
+        "rope_scale": [1.0, 1.0, 1.0],
+        "concat_padding_mask": False,
+        "extra_pos_embed_type": None,
+    }
+
+
+MINI = Recipe(
+    name="mini",
+    spec=replace(
+        PLATFORMS["libero"],
+        chunk_size=8,
+        execute_steps=8,
+        gamma=0.98,
+        image_size=96,
+        render_size=128,
+        center_crop=False,
+    ),
+    # Eight latent channels, not sixteen: with the published preconditioning the network has to pass the noise
+    # through, and a patch of 4 x 4 x 8 numbers fits its width with room to spare.
+    net=_net(channels=8, width=256, layers=6, patch=4),
+    text_positions=16,
+    tokenizer=TokenizerRecipe(
+        vae={
+            "base_dim": 24,
+            "z_dim": 8,
+            "dim_mult": [1, 2, 4],
+            "num_res_blocks": 1,
+            "temperal_downsample": [False, False],
+            "patch_size": 2,
+            "in_channels": 12,
+            "out_channels": 12,
+            "scale_factor_spatial": 8,
+            "scale_factor_temporal": 1,
+        },
+    ),
+    policy=DenoiserRecipe(
+        iterations=6000,
+        batch=32,
+        learning_rate=1e-3,
+        mix={"policy": 0.6, "world_model": 0.25, "value": 0.15},
+        loss=LossSettings(frame_weights={"actions": 4.0}),
+    ),
+    planner=DenoiserRecipe(
+        iterations=2000,
+        batch=32,
+        learning_rate=4e-4,
+        mix={"policy": 0.1, "world_model": 0.45, "value": 0.45},
+        warmup=100,
+    ),
+    suites=("libero_mini", "libero_mini_hard"),
+)
+
+PRESETS: dict[str, Recipe] = {MINI.name: MINI}
