@@ -109,10 +109,12 @@ def test_recording_pairs_each_action_with_what_was_seen_before_it(bundle, knowin
     env = PointWorld(wind=0.0)
     ended = run(run_episode(env, bundle, settings=QUICK, task=0, init=0, seed=0, record=True, address="x"))
     episode = ended.episode
-    assert len(episode) == ended.steps == len(episode.images["wrist"]) == len(episode.images["primary"])
+    assert len(episode) == ended.steps + 1 == len(episode.images["wrist"]) == len(episode.images["primary"])
     assert episode.success and episode.instruction == "go to the left" and episode.address == "x"
     moved = np.diff(episode.proprio[:, 2:4], axis=0)
     assert np.allclose(moved, point_world.SPEED * episode.actions[:-1, :2].clip(-1, 1))
+    assert np.allclose(episode.proprio[-1, 2:4], env.position)  # the solved state is seen, too
+    assert not episode.actions[-1].any()
 
 
 def test_the_horizon_ends_an_episode(bundle, monkeypatch):
@@ -206,9 +208,7 @@ def test_all_candidates_meet_the_same_luck(bundle, knowing):
     plan = plan_of(start(env), (0, 0.2), (0, 0.2))
 
     def steps(repetition):
-        truth = run(
-            execute_candidates(env, bundle, plan, seed=0, repetition=repetition, cameras=("primary",))
-        )
+        truth = run(execute_candidates(env, bundle, plan, seed=0, repetition=repetition, cameras=("primary",)))
         return [candidate.outcome for candidate in truth.candidates]
 
     first, second = steps(0)

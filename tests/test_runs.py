@@ -33,9 +33,7 @@ def some_plan(*, snapshot: bool = True) -> Plan:
     candidates = (
         Candidate(0, 4, g.standard_normal((8, 7)), g.random((9, 3)), futures, values, 0.25, 1),
         Candidate(1, 5, g.standard_normal((8, 7)).astype(np.float32), None, {}, None, None, None),
-        Candidate(
-            2, 6, g.standard_normal((8, 7)), None, {}, g.random((1, 1)), 0.5, 0, executed, handle=object()
-        ),
+        Candidate(2, 6, g.standard_normal((8, 7)), None, {}, g.random((1, 1)), 0.5, 0, executed, handle=object()),
         Candidate(3, 7, g.standard_normal((8, 7)), outcome=Outcome(False, 60, 0.0)),
     )
     arrays = {
@@ -48,9 +46,7 @@ def some_plan(*, snapshot: bool = True) -> Plan:
     checkpoints = {role: {"name": role, "sha256": "ab" * 32} for role in ("policy", "planner")}
     settings = {"candidates": 4, "calls": 5, "aggregation": "majority_mean"}
     choices = {"average": 0, "lcb": 2}
-    return Plan(
-        moment, candidates, 2, 0.54, choices, 488, {"propose": 0.4}, settings, checkpoints, gamma=0.98
-    )
+    return Plan(moment, candidates, 2, 0.54, choices, 488, {"propose": 0.4}, settings, checkpoints, gamma=0.98)
 
 
 def assert_same(a, b, where: str = "plan") -> None:
@@ -106,13 +102,16 @@ def test_plan_json_is_what_users_rely_on(saved):
 def test_lossy_pictures_are_close_and_small(tmp_path):
     smooth = np.stack(np.meshgrid(np.arange(96), np.arange(96)), -1).astype(np.uint8)
     smooth = np.concatenate([smooth, smooth[..., :1]], -1)
-    plan = some_plan()
-    moment = Moment(Observation({"primary": smooth}, np.zeros(9)), "x", "x")
-    plan = Plan(moment, plan.candidates[1:2], 1, 1.0, {}, 0, {}, {}, {})
+    seen = Observation({"primary": smooth}, np.zeros(9))
+    candidate = Candidate(0, 0, np.zeros((8, 7)), futures={"primary": smooth[None]})
+    plan = Plan(Moment(seen, "x", "x"), [candidate], 0, 1.0, {}, 0, {}, {}, {})
     lossy = save_plan(plan, tmp_path / "lossy", quality=90)
-    opened = open_plan(lossy).moment.observation.images["primary"]
-    assert np.abs(opened.astype(int) - smooth).mean() < 4
-    assert (lossy / "pictures/now_primary.webp").stat().st_size < 2500
+    opened = open_plan(lossy)
+    imagined = opened.candidates[0].futures["primary"][0]
+    assert 0 < np.abs(imagined.astype(int) - smooth).mean() < 4
+    assert (lossy / "pictures/candidate0_primary_0.webp").stat().st_size < 2500
+    # What the policy decided from stays exact: the plan can be made again.
+    assert np.array_equal(opened.moment.observation.images["primary"], smooth)
 
 
 def test_saving_again_replaces_and_other_files_are_left_alone(tmp_path, saved):

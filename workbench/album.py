@@ -34,10 +34,11 @@ class Writer:
         self.arrays: dict[str, np.ndarray] = {}
         (folder / "pictures").mkdir()
 
-    def picture(self, name: str, image: Image) -> str:
-        """Write one picture; its path in the folder."""
+    def picture(self, name: str, image: Image, *, exact: bool = False) -> str:
+        """Write one picture, without loss if `exact`; its path in the folder."""
         path = f"pictures/{name}.webp"
-        options = {"quality": self.quality} if self.quality else {"lossless": True, "quality": 60}
+        lossy = self.quality is not None and not exact
+        options = {"quality": self.quality} if lossy else {"lossless": True, "quality": 60}
         Pillow.fromarray(np.ascontiguousarray(image)).save(self.folder / path, "WEBP", method=4, **options)
         return path
 
@@ -57,12 +58,11 @@ class Writer:
         self.arrays[name] = np.array(array, order="C")
         return name
 
-    def observation(self, name: str, seen: Observation) -> dict[str, Any]:
+    def observation(self, name: str, seen: Observation, *, exact: bool = False) -> dict[str, Any]:
         """Write an observation's pictures and keep its robot state."""
+        images = seen.images.items()
         return {
-            "images": {
-                camera: self.picture(f"{name}_{camera}", image) for camera, image in seen.images.items()
-            },
+            "images": {camera: self.picture(f"{name}_{camera}", image, exact=exact) for camera, image in images},
             "proprio": self.array(f"{name}/proprio", seen.proprio),
         }
 

@@ -46,7 +46,8 @@ def run_episode(
     Without `planner` the policy acts alone, with `settings.calls` network calls a decision. `seed` is the
     policy's; `reset_seed` (default: the same) draws the initial state where `init` is None. `cameras` are
     rendered at every step for somebody watching; then decisions carry imagined pictures, too. With `record`
-    all of the policy's cameras are, and the last event carries the `Episode`.
+    all of the policy's cameras are, and the last event carries the `Episode`: one more observation than there
+    were control steps, the last one beside an action that rests.
     """
     env.reset(task, init, seed if reset_seed is None else reset_seed)
     spec = policy.spec
@@ -58,7 +59,7 @@ def run_episode(
     tape = _Tape()
     events = act(env, spec, decide, seed=seed, watch=watch, address=address)
     yield from tap(events, tape.see if record else None)
-    episode = tape.episode(env, spec.cameras, address) if record else None
+    episode = tape.episode(env, spec, address) if record else None
     ended = EpisodeEnded(env.success, env.steps, episode)
     yield ended
     return ended
@@ -81,12 +82,19 @@ class _Tape:
             self.actions.append(np.asarray(event.action))
             self._now = event.observation
 
-    def episode(self, env: Env, cameras: Sequence[str], address: str) -> Episode:
+    def episode(self, env: Env, spec: PlatformSpec, address: str) -> Episode:
+        """The state in which it ended is part of it: nothing else shows what success looks like."""
+        last = self._now or env.observe(spec.cameras)
+        seen, rest = [*self.before, last], np.zeros(spec.action_dim)
+        if self.actions and spec.gripper is None:
+            rest = self.actions[-1]  # absolute joint targets: resting is repeating the last one
+        elif self.actions:
+            rest[spec.gripper] = self.actions[-1][spec.gripper]
         return Episode(
             instruction=env.instruction,
-            images={camera: [seen.images[camera] for seen in self.before] for camera in cameras},
-            actions=np.stack(self.actions),
-            proprio=np.stack([seen.proprio for seen in self.before]),
+            images={camera: [one.images[camera] for one in seen] for camera in spec.cameras},
+            actions=np.stack([*self.actions, rest]),
+            proprio=np.stack([one.proprio for one in seen]),
             success=env.success,
             address=address,
         )
@@ -223,9 +231,7 @@ def execute_candidates(
 class _Trip:
     """One candidate on its way to its outcome, keeping what was rendered on the way."""
 
-    def __init__(
-        self, env: Env, spec: PlatformSpec, plan: Plan, candidate: Candidate, cameras: Sequence[str]
-    ) -> None:
+    def __init__(self, env: Env, spec: PlatformSpec, plan: Plan, candidate: Candidate, cameras: Sequence[str]) -> None:
         self.env, self.spec, self.plan, self.candidate = env, spec, plan, candidate
         self.watch, self.cameras = tuple(cameras), union(spec.cameras, cameras)
         self.film: list[Observation] = []
@@ -267,9 +273,7 @@ class _Trip:
     def _keep(self, event: Any) -> None:
         if isinstance(event, Stepped) and event.observation is not None:
             self.film.append(event.observation)
-        elif (
-            isinstance(event, Decided) and not self.watch and event.plan.moment.observation is not self.after
-        ):
+        elif isinstance(event, Decided) and not self.watch and event.plan.moment.observation is not self.after:
             self.film.append(event.plan.moment.observation)
 
     def _frames(self) -> dict[str, np.ndarray]:

@@ -24,8 +24,9 @@ def save_plan(
 ) -> Path:
     """Write `plan` as `folder`, atomically; an earlier plan there is replaced.
 
-    `quality` None stores pictures without loss, 1 to 100 as lossy WebP. `extra` is file name to text, such as
-    a rendered `plan.html`. ValueError if the folder holds something that is not a plan.
+    `quality` None stores pictures without loss, 1 to 100 as lossy WebP; what the policy decided from is always
+    stored without, so that the plan can be made again. `extra` is file name to text, such as a rendered
+    `plan.html`. ValueError if the folder holds something that is not a plan.
     """
     folder = Path(folder)
     check_folder(folder, "plan.json")
@@ -42,9 +43,7 @@ def save_plan(
 def check_folder(folder: Path, name: str) -> None:
     """Raise ValueError unless results may be written to `folder`: it is new, empty, or has a file `name`."""
     if folder.is_dir() and not (folder / name).is_file() and any(folder.iterdir()):
-        raise ValueError(
-            f"expected a new folder or one with a {name}, {folder} has other files: choose another"
-        )
+        raise ValueError(f"expected a new folder or one with a {name}, {folder} has other files: choose another")
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"expected a folder, {folder} is a file: choose another name")
 
@@ -87,7 +86,7 @@ def _moment_record(moment: Moment, writer: album.Writer) -> dict[str, Any]:
     return {
         "address": moment.address,
         "instruction": moment.instruction,
-        "observation": writer.observation("now", moment.observation),
+        "observation": writer.observation("now", moment.observation, exact=True),
         "snapshot": None
         if snapshot is None
         else {name: writer.array(f"snapshot/{name}", array) for name, array in snapshot.items()},
