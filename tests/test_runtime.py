@@ -77,9 +77,15 @@ def test_a_renderer_that_does_not_work_is_one_line_with_the_remedy(monkeypatch):
     assert problem.endswith(": unset MUJOCO_GL PYOPENGL_PLATFORM")
 
 
-def test_a_renderer_that_hangs_is_reported_in_time(monkeypatch):
-    problem = runtime.renderer_problem(seconds=0.01)
-    assert "no frame in" in problem
+def test_a_renderer_that_hangs_is_reported_in_time():
+    assert "no answer in 0.01 s" in runtime.renderer_problem(seconds=0.01)
+
+
+def test_an_attempt_gives_the_first_error_or_how_the_process_ended():
+    assert runtime.attempt("input", seconds=60) is None
+    assert runtime.attempt("1 / 0", seconds=60) == "ZeroDivisionError: division by zero"
+    assert runtime.attempt("input('?')", seconds=60) == "EOFError: EOF when reading a line"
+    assert runtime.attempt("import os; os.abort()", seconds=60) == "the process ended with code -6"
 
 
 def test_threads_are_limited_for_children_and_for_torch_if_it_is_there():

@@ -53,21 +53,23 @@ def renderer() -> str:
 
 def renderer_problem(*, seconds: float = 60) -> str | None:
     """Render one frame in a process of its own; None if that works, else one line with what mends it."""
+    problem = attempt("from workbench import runtime; runtime.render_frame()", seconds=seconds)
+    return problem and f"cannot render with {renderer()} ({problem}): {renderer_remedy()}"
+
+
+def attempt(code: str, *, seconds: float) -> str | None:
+    """Run Python code in a process of its own, without a terminal; None if it ends well, else the error's line."""
+    command = [sys.executable, "-c", code]
+    options = {"stdin": subprocess.DEVNULL, "capture_output": True, "text": True, "timeout": seconds}
     try:
-        done = subprocess.run(
-            [sys.executable, "-c", "from workbench import runtime; runtime.render_frame()"],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=seconds,
-        )
+        done = subprocess.run(command, **options)
     except subprocess.TimeoutExpired:
-        return f"rendering with {renderer()} gave no frame in {seconds:.0f} s: {renderer_remedy()}"
+        return f"no answer in {seconds:g} s"
     if done.returncode == 0:
         return None
+    # The first error is the cause; what follows it comes from destructors of half-made objects.
     errors = [line for line in done.stderr.splitlines() if line[:1].strip() and "Error" in line]
-    reason = errors[0] if errors else f"the process ended with code {done.returncode}"
-    return f"cannot render with {renderer()} ({reason}): {renderer_remedy()}"
+    return errors[0] if errors else f"the process ended with code {done.returncode}"
 
 
 def renderer_remedy() -> str:
