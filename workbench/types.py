@@ -33,6 +33,8 @@ class Observation:
     """Camera name to upright picture. The platform's `cameras` say which names and in what order."""
     proprio: Float[np.ndarray, " d"]
     """Robot state in the platform's own units (LIBERO: gripper 2, position 3, quaternion 4)."""
+    projections: Mapping[str, Float[np.ndarray, "3 4"]] = field(default_factory=dict)
+    """Camera name to the matrix from metres (homogeneous) to pixels (right, down) of its picture, where known."""
 
 
 @dataclass(frozen=True, eq=False)
