@@ -65,8 +65,8 @@ def _observation(gripper, cubes, size: int) -> Observation:
     wrist = camera(
         size, eye=(gripper[0] + 0.06, gripper[1], gripper[2] + 0.16), at=(gripper[0], gripper[1], 0), fovy=70
     )
-    images = {"primary": draw_scene(gripper, cubes, size), "wrist": draw_scene(gripper, cubes, size, wrist)}
-    return Observation(images, np.zeros(9))
+    images = {"wrist": draw_scene(gripper, cubes, size, wrist), "primary": draw_scene(gripper, cubes, size)}
+    return Observation(images, np.zeros(9), {"wrist": wrist, "primary": camera(size)})
 
 
 def _path(start, goal, rng, steps: int = 16) -> np.ndarray:

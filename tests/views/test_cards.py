@@ -4,7 +4,6 @@ import re
 from dataclasses import replace
 from html.parser import HTMLParser
 
-import numpy as np
 import pytest
 
 from workbench.types import Moment
@@ -73,8 +72,8 @@ def test_pictures_of_every_camera_now_imagined_and_what_differs(plan):
 
 
 def test_phases_fill_in_without_moving_anything(plan):
-    waiting = cards_html(unfinished(plan, path=None, futures={}), projection=np.eye(3, 4))
-    proposed = cards_html(unfinished(plan, futures={}), projection=np.eye(3, 4))
+    waiting = cards_html(unfinished(plan, path=None, futures={}))
+    proposed = cards_html(unfinished(plan, futures={}))
     imagined = cards_html(unfinished(plan))
     for html in (waiting, proposed, imagined):
         Checked(html)
@@ -84,6 +83,19 @@ def test_phases_fill_in_without_moving_anything(plan):
     assert "paths appear here" not in proposed
     assert proposed.count('class="overlay"') == 8 and waiting.count('class="overlay"') == 0
     assert waiting.count('class="imagined"') == 0 and imagined.count('class="imagined"') == 16
+
+
+def test_the_path_is_drawn_where_the_projection_is_known(plan):
+    seen = plan.moment.observation
+    blind = replace(plan, moment=replace(plan.moment, observation=replace(seen, projections={})))
+    assert cards_html(plan).count('class="overlay"') == 8
+    assert cards_html(blind).count('class="overlay"') == 0
+
+
+def test_the_camera_that_shows_the_scene_comes_first(plan):
+    assert list(plan.moment.observation.images) == ["wrist", "primary"]
+    titles = re.findall(r'class="stack" title="(\w+):', cards_html(plan))
+    assert titles == ["primary", "wrist"] * 8
 
 
 def test_outcomes_turn_the_board_to_what_is_real(executed):
@@ -126,7 +138,7 @@ def test_words_from_files_are_shown_and_never_run(plan):
 
 
 def test_the_page_is_whole_small_and_fetches_nothing(executed):
-    html = plan_html(executed, projection=np.eye(3, 4))
+    html = plan_html(executed)
     page = Checked(html)
     assert html.startswith("<!doctype html>")
     assert len(html) < 1_500_000

@@ -5,26 +5,33 @@
     truth_html(plan, index)     imagined beside real for one executed candidate
     outcomes_html(plan)         believed value against realised worth, all candidates
     orbit_html(plan)            all paths in a figure that a drag turns
-    episode_html(...)           a closed loop, live or finished
+    episode_html(state)         a closed loop, live or finished
     paths_figure(plan)          all paths (plotly, 3-D)
     actions_figure(plan)        action curves (plotly)
     values_figure(plan)         all value samples (plotly)
+
+    as_seen(plan, spec)         the same plan with camera pictures as the model sees them
 
 HTML views need the style sheet and script of `page.head_html()` once on the page; `fragment(html)` brings
 them along, for a notebook.
 """
 
 from workbench.views.cards import Pictures, cards_html, encode
+from workbench.views.episode import EpisodeState, episode_html
 from workbench.views.page import fragment, head_html, plan_html
 from workbench.views.paths import actions_figure, orbit_html, paths_figure
 from workbench.views.reveal import outcomes_html, truth_html
+from workbench.views.seen import as_seen
 from workbench.views.values import values_figure
 
 __all__ = [
+    "EpisodeState",
     "Pictures",
     "actions_figure",
+    "as_seen",
     "cards_html",
     "encode",
+    "episode_html",
     "fragment",
     "head_html",
     "orbit_html",

@@ -10,18 +10,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
 
 from workbench.types import Candidate, Outcome, Plan
 from workbench.views import words
 from workbench.views.colours import colour, own
+from workbench.views.episode import progress_html
 from workbench.views.paths import orbit_html, overlay_svg
 from workbench.views.pictures import data_uri, error_map, psnr, what_differs
-from workbench.views.reveal import imagined_picture, outcomes_html, real_picture
+from workbench.views.reveal import imagined_picture, order, outcomes_html, real_picture
 from workbench.views.tags import tag, text
 from workbench.views.values import axis_top, samples_svg
-
-Projection = Float[np.ndarray, "3 4"]
 
 MODES = {"imagined": "imagined", "differs": "what differs", "real": "real", "error": "error"}
 """What the cards can show over the present, and what people call it."""
@@ -38,7 +36,7 @@ class Pictures:
     """
 
     now: Mapping[str, str]
-    """Camera to the present picture."""
+    """Camera to the present picture, the one that shows the scene first."""
     sizes: Mapping[str, tuple[int, int]]
     """Camera to width and height in pixels."""
     layers: Mapping[str, Mapping[str, Sequence[str | None]]]
@@ -50,20 +48,21 @@ class Pictures:
 def encode(plan: Plan) -> Pictures:
     """Encode the pictures of `plan`. Imagined is the last future sample, the one of most network calls."""
     seen = plan.moment.observation.images
-    imagined = {camera: [imagined_picture(c, camera) for c in plan.candidates] for camera in seen}
-    real = {camera: [real_picture(c, camera) for c in plan.candidates] for camera in seen}
-    compare = {camera: list(zip(imagined[camera], real[camera], strict=True)) for camera in seen}
+    names = order(seen)
+    imagined = {camera: [imagined_picture(c, camera) for c in plan.candidates] for camera in names}
+    real = {camera: [real_picture(c, camera) for c in plan.candidates] for camera in names}
+    pairs = {camera: list(zip(imagined[camera], real[camera], strict=True)) for camera in names}
     layers = {
-        "imagined": {camera: [_if_all(data_uri, image) for image in imagined[camera]] for camera in seen},
-        "differs": {camera: _differs(plan, imagined[camera]) for camera in seen},
-        "real": {camera: [_if_all(data_uri, image) for image in real[camera]] for camera in seen},
-        "error": {camera: [_if_all(_error_uri, *pair) for pair in compare[camera]] for camera in seen},
+        "imagined": {camera: [_if_all(data_uri, image) for image in imagined[camera]] for camera in names},
+        "differs": {camera: _differs(plan, imagined[camera]) for camera in names},
+        "real": {camera: [_if_all(data_uri, image) for image in real[camera]] for camera in names},
+        "error": {camera: [_if_all(_error_uri, *pair) for pair in pairs[camera]] for camera in names},
     }
     return Pictures(
-        now={camera: data_uri(image) for camera, image in seen.items()},
-        sizes={camera: (image.shape[1], image.shape[0]) for camera, image in seen.items()},
+        now={camera: data_uri(seen[camera]) for camera in names},
+        sizes={camera: (seen[camera].shape[1], seen[camera].shape[0]) for camera in names},
         layers=layers,
-        psnr={camera: [_if_all(psnr, *pair) for pair in compare[camera]] for camera in seen},
+        psnr={camera: [_if_all(psnr, *pair) for pair in pairs[camera]] for camera in names},
     )
 
 
@@ -84,22 +83,21 @@ def _differs(plan: Plan, images: Sequence[np.ndarray | None]) -> list[str | None
 def cards_html(
     plan: Plan,
     *,
-    projection: Projection | None = None,
     pictures: Pictures | None = None,
     status: str = "",
     progress: float | None = None,
 ) -> str:
     """The whole board: headline, modes, one card a candidate, all paths, cost.
 
-    `plan` may be unfinished (`best` -1 while nothing is chosen). `projection` maps metres to pixels of the
-    first camera's picture; without it no path is drawn there. `pictures` are those of `encode(plan)`, where
-    the caller has them already. `status` is a word or two before the headline, such as "recorded";
-    `progress` in [0, 1] shows a bar.
+    `plan` may be unfinished (`best` -1 while nothing is chosen). `pictures` are those of `encode(plan)`,
+    where the caller has them already. `status` is a word or two before the headline, such as "recorded";
+    `progress` in [0, 1] shows a bar. Paths are drawn on the first camera's picture where the observation
+    knows its projection.
     """
     pictures = pictures or encode(plan)
     top = axis_top(plan.candidates)
     cards = [
-        _card(plan, candidate, _stacks(candidate, place, pictures, projection), top)
+        _card(plan, candidate, _stacks(plan, candidate, place, pictures), top)
         for place, candidate in enumerate(plan.candidates)
     ]
     aside = tag("aside", orbit_html(plan), outcomes_html(plan), facts_html(plan))
@@ -135,21 +133,13 @@ def _bar(plan: Plan, pictures: Pictures, status: str, progress: float | None) ->
         class_="modes",
     )
     chip = tag("span", text(status), class_="chip") if status else ""
-    bar = "" if progress is None else _progress(progress)
+    bar = "" if progress is None else progress_html(progress)
     return tag("header", chip, bar, tag("p", text(words.headline(plan)), class_="headline"), controls)
 
 
 def _radio(mode: str, **state: bool) -> str:
     box = tag("input", type="radio", name="mode", value=mode, **state)
     return tag("label", box, tag("span", MODES[mode]))
-
-
-def _progress(share: float) -> str:
-    percent = round(100 * min(max(share, 0.0), 1.0))
-    return tag(
-        "span", tag("i", style=f"width:{percent}%"), class_="progress",
-        role="progressbar", aria_valuenow=percent, aria_valuemin=0, aria_valuemax=100,
-    )  # fmt: skip
 
 
 def _card(plan: Plan, candidate: Candidate, stacks: Sequence[str], top: float) -> str:
@@ -184,15 +174,15 @@ def _title(plan: Plan, candidate: Candidate) -> str:
     return title + tag("p", meaning, class_="reading")
 
 
-def _stacks(candidate: Candidate, place: int, pictures: Pictures, projection: Projection | None) -> list[str]:
+def _stacks(plan: Plan, candidate: Candidate, place: int, pictures: Pictures) -> list[str]:
     """One pile of pictures a camera; path and outcome lie on top of the first."""
     stacks = []
     for number, camera in enumerate(pictures.now):
         width, height = pictures.sizes[camera]
         parts = _layers(place, camera, pictures)
-        if number == 0 and projection is not None:
-            parts.append(overlay_svg(candidate, projection, width=width, height=height))
         if number == 0:
+            projection = plan.moment.observation.projections.get(camera)
+            parts.append(overlay_svg(candidate, projection, width=width, height=height))
             parts.append(_outcome(candidate.outcome))
         shape, title = f"aspect-ratio:{width}/{height}", f"{camera}: hold to see now"
         stacks.append(tag("button", *parts, type="button", class_="stack", title=title, style=shape))

@@ -4,7 +4,7 @@ from functools import cache
 from importlib import resources
 
 from workbench.types import Plan
-from workbench.views.cards import Projection, cards_html, facts_list
+from workbench.views.cards import cards_html, facts_list
 from workbench.views.reveal import truth_html
 from workbench.views.tags import tag, text
 
@@ -25,10 +25,10 @@ def fragment(html: str) -> str:
     return html + head_html()
 
 
-def plan_html(plan: Plan, *, projection: Projection | None = None) -> str:
+def plan_html(plan: Plan) -> str:
     """One decision as a self-contained page: cards, paths, and the truth as far as it is known.
 
-    Nothing is fetched: style, script and pictures are inside. `projection` as in `cards_html`.
+    Nothing is fetched: style, script and pictures are inside.
     """
     executed = [c.index for c in plan.candidates if c.outcome is not None]
     first = plan.best if plan.best in executed else next(iter(executed), None)
@@ -40,7 +40,7 @@ def plan_html(plan: Plan, *, projection: Projection | None = None) -> str:
         tag("title", text(f"{plan.moment.instruction} · {plan.moment.address}")),
         head_html(),
     )
-    body = tag("body", cards_html(plan, projection=projection), truth, _settings(plan), class_="wb page")
+    body = tag("body", cards_html(plan), truth, _settings(plan), class_="wb page")
     return f"<!doctype html>{tag('html', head, body, lang='en')}\n"
 
 

@@ -34,9 +34,12 @@ def project(points: Float[np.ndarray, "n 3"], projection: Float[np.ndarray, "3 4
     return homogeneous[:, :2] / depth
 
 
-def overlay_svg(candidate: Candidate, projection: Float[np.ndarray, "3 4"], *, width: int, height: int) -> str:
-    """The path over its first picture: a line with a halo, open at the start, filled at the end."""
-    if candidate.path is None or len(candidate.path) == 0:
+def overlay_svg(candidate: Candidate, projection: Float[np.ndarray, "3 4"] | None, *, width: int, height: int) -> str:
+    """The path over a picture: a line with a halo, open at the start, filled at the end.
+
+    Empty without a path, without a projection, or if nothing of it is before the camera.
+    """
+    if projection is None or candidate.path is None or len(candidate.path) == 0:
         return ""
     pixels = project(candidate.path, projection)
     pixels = pixels[np.isfinite(pixels).all(1)]

@@ -33,6 +33,14 @@ def psnr(a: UInt8[np.ndarray, "h w 3"], b: UInt8[np.ndarray, "height width 3"]) 
     return float("inf") if error == 0 else float(10 * np.log10(255**2 / error))
 
 
+def fit(image: UInt8[np.ndarray, "h w 3"], like: UInt8[np.ndarray, "height width 3"]) -> np.ndarray:
+    """`image` resized to the size of `like`, if it has another one."""
+    if image.shape == like.shape:
+        return image
+    size = (like.shape[1], like.shape[0])
+    return np.array(Pillow.fromarray(image).resize(size, Pillow.Resampling.BICUBIC))
+
+
 def distance(a: Float[np.ndarray, "h w 3"], b: Float[np.ndarray, "h w 3"]) -> Float[np.ndarray, "h w"]:
     """Mean absolute difference over the channels of two pictures in [0, 255], as a share of 255."""
     return np.abs(a - b).mean(-1) / 255

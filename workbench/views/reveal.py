@@ -3,7 +3,7 @@
 Without the script the wipe stands at its middle and the film shows its last frame.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 from jaxtyping import UInt8
@@ -11,10 +11,15 @@ from jaxtyping import UInt8
 from workbench.types import Candidate, Plan
 from workbench.views import words
 from workbench.views.colours import own
-from workbench.views.pictures import Film, data_uri, error_map, film, psnr
+from workbench.views.pictures import Film, data_uri, error_map, film, fit, psnr
 from workbench.views.tags import tag, text
 
 Picture = UInt8[np.ndarray, "h w 3"]
+
+
+def order(cameras: Iterable[str]) -> list[str]:
+    """Cameras as people look at them: first the one that shows the scene ("primary")."""
+    return sorted(cameras, key=lambda camera: camera != "primary")
 
 
 def imagined_picture(candidate: Candidate, camera: str) -> Picture | None:
@@ -24,9 +29,10 @@ def imagined_picture(candidate: Candidate, camera: str) -> Picture | None:
 
 
 def real_picture(candidate: Candidate, camera: str) -> Picture | None:
-    """What that camera really saw when the chunk had been executed."""
+    """What that camera really saw when the chunk had been executed, in the imagined picture's size."""
     after = candidate.outcome.after_chunk if candidate.outcome else None
-    return after.images.get(camera) if after else None
+    real, imagined = after.images.get(camera) if after else None, imagined_picture(candidate, camera)
+    return real if real is None or imagined is None else fit(real, imagined)
 
 
 def truth_html(plan: Plan, index: int) -> str:
@@ -40,7 +46,7 @@ def truth_html(plan: Plan, index: int) -> str:
     value = candidate.value
     foreseen = "" if value is None else f"; it believed {words.number(value)}, {words.meaning(plan, value)}"
     sentence = f" {words.result(candidate.outcome)}{foreseen}. One continuation is one draw: 1 of 1."
-    parts = [_camera(plan, candidate, camera) for camera in plan.moment.observation.images]
+    parts = [_camera(plan, candidate, camera) for camera in order(plan.moment.observation.images)]
     parts += [
         tag("section", tag("h4", f"{text(camera)}, to its end"), film_html(film(frames), label=camera))
         for camera, frames in candidate.outcome.frames.items()
@@ -56,7 +62,7 @@ def _camera(plan: Plan, candidate: Candidate, camera: str) -> str:
     figures, note = [_figure(now, "now")], ""
     if imagined is not None and real is not None:
         figures += [wipe_html(imagined, real), _figure(error_map(imagined, real), "error")]
-        note = f"PSNR {psnr(imagined, real):.1f} dB; copying the present gives {psnr(now, real):.1f} dB"
+        note = f"PSNR {psnr(imagined, real):.1f} dB; copying the present gives {psnr(fit(now, real), real):.1f} dB"
     else:
         pictures = {"imagined": imagined, "real": real}
         figures += [_figure(picture, name) for name, picture in pictures.items() if picture is not None]
