@@ -9,6 +9,7 @@ number): the same command makes the same data, whatever the number of processes.
 import argparse
 import multiprocessing
 import os
+import threading
 import zlib
 from collections.abc import Generator, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -16,6 +17,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
+from multiprocessing.connection import wait
 from pathlib import Path
 
 import h5py
@@ -88,8 +90,8 @@ def collect(
     plan = Plan(suite, Path(out), seed, image_size)
     plan.check()
     jobs = [job for job in plan.demos(demos) + plan.failures(failures) if not Path(job.path).exists()]
-    with _single_threaded_children(), _pool(workers) as pool:
-        futures = {pool.submit(run_job, job): job for job in jobs}
+    with single_threaded_children(), pool(workers) as workforce:
+        futures = {workforce.submit(run_job, job): job for job in jobs}
         try:
             for done, future in enumerate(as_completed(futures), start=1):
                 steps, attempts = future.result()
@@ -97,7 +99,7 @@ def collect(
         except BrokenProcessPool:
             raise RuntimeError("a collecting process died; run the same command to continue") from None
         finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+            workforce.shutdown(wait=True, cancel_futures=True)
     joined = []
     for event in plan.join():
         joined.append(event)
@@ -185,7 +187,7 @@ class Plan:
 
 
 @contextmanager
-def _single_threaded_children() -> Iterator[None]:
+def single_threaded_children() -> Iterator[None]:
     before = {name: os.environ.get(name) for name in runtime.THREAD_VARIABLES}
     os.environ.update(dict.fromkeys(runtime.THREAD_VARIABLES, "1"))
     try:
@@ -195,8 +197,19 @@ def _single_threaded_children() -> Iterator[None]:
             os.environ.pop(name) if value is None else os.environ.update({name: value})
 
 
-def _pool(workers: int) -> ProcessPoolExecutor:
-    return ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
+def pool(workers: int) -> ProcessPoolExecutor:
+    context = multiprocessing.get_context("spawn")
+    return ProcessPoolExecutor(workers, mp_context=context, initializer=_die_with_parent)
+
+
+def _die_with_parent() -> None:
+    """End this process when the collecting one is killed; the executor would leave it waiting for ever."""
+
+    def watch() -> None:
+        wait([multiprocessing.parent_process().sentinel])
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 @lru_cache(maxsize=1)

@@ -146,7 +146,8 @@ class LiberoEnv:
         return self._env.env.robots[0]
 
     def _advance(self, action: np.ndarray) -> None:
-        _, _, self._success, _ = self._env.step(action)
+        _, _, success, _ = self._env.step(action)
+        self._success = bool(success)  # LIBERO's is numpy's
         self._proprio = self._read_proprio()
 
     def _read_proprio(self) -> np.ndarray:
@@ -226,4 +227,6 @@ def init_states(suite_name: str, task: int) -> Float[np.ndarray, "states n"]:
     else:
         tensors = files.load_safetensors(here.init_folder / f"{suite_name}.safetensors")
         states = tensors[here.files[task]].numpy()
-    return np.asarray(states, dtype=np.float64)
+    states = np.array(states, dtype=np.float64)
+    states.setflags(write=False)  # shared by all who ask
+    return states

@@ -172,7 +172,7 @@ class _Child:
     def __init__(self):
         self.pipe, theirs = Pipe()
         threads = dict.fromkeys(runtime.THREAD_VARIABLES, "1")
-        self.errors = tempfile.TemporaryFile()
+        self.errors = tempfile.TemporaryFile()  # noqa: SIM115 (as long as the process)
         self.process = subprocess.Popen(
             [sys.executable, "-c", CHILD, str(theirs.fileno())],
             pass_fds=(theirs.fileno(),),

@@ -1,0 +1,72 @@
+"""The scripted expert solves its tasks; its perturbed kinds fail as they are meant to."""
+
+import numpy as np
+import pytest
+
+from workbench.envs.suites import training_seed
+
+pytestmark = pytest.mark.sim
+
+
+@pytest.fixture(scope="module")
+def env():
+    from workbench.envs.libero import make_env
+
+    env = make_env("libero_mini_hard", image_size=32)
+    yield env
+    env.close()
+
+
+def run(env, task: int, *, kind: str, key: int) -> np.ndarray:
+    from workbench.envs.experts import expert
+
+    env.reset(task, None, training_seed(9, task, key))
+    actions = []
+    for action in expert(env, seed=key, kind=kind):
+        actions.append(action)
+        if env.step(action) or env.steps == env.horizon:
+            return np.stack(actions)
+
+
+@pytest.mark.parametrize("task", range(6))
+def test_solves_every_task(env, task):
+    solved = []
+    for key in range(4):
+        actions = run(env, task, kind="expert", key=key)
+        assert np.abs(actions).max() <= 1 and (actions[:, 3:6] == 0).all()
+        assert set(actions[:, 6]) == {-1.0, 1.0}, "the gripper is open or closed"
+        solved.append(env.success)
+    assert sum(solved) >= 3
+
+
+@pytest.mark.parametrize("kind", ["miss", "wrong_object", "wrong_target", "drop", "noisy"])
+def test_perturbed_kinds_fail(env, kind):
+    failed = 0
+    for key in range(3):
+        run(env, 0, kind=kind, key=key)
+        failed += not env.success
+    assert failed >= 2
+
+
+def test_wrong_object_moves_the_other_cube(env):
+    env.reset(0, None, training_seed(9, 0, 0))
+    before = {c: env.sim.data.get_body_xpos(f"{c}_cube_1_main").copy() for c in ("red", "blue")}
+    run(env, 0, kind="wrong_object", key=0)
+    moved = {c: np.linalg.norm(env.sim.data.get_body_xpos(f"{c}_cube_1_main") - x) for c, x in before.items()}
+    assert moved["red"] < 0.02 < 0.1 < moved["blue"]
+
+
+def test_the_same_seed_acts_the_same(env):
+    assert (run(env, 4, kind="expert", key=1) == run(env, 4, kind="expert", key=1)).all()
+
+
+def test_episodes_differ(env):
+    lengths = {len(run(env, 1, kind="expert", key=key)) for key in range(3)}
+    assert len(lengths) > 1
+
+
+def test_unknown_kind(env):
+    from workbench.envs.experts import expert
+
+    with pytest.raises(ValueError, match="known kinds: expert, miss"):
+        next(expert(env, seed=0, kind="lazy"))

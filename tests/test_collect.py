@@ -1,0 +1,127 @@
+"""Collecting: LIBERO's files, the same data whatever happens on the way, honest errors."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from workbench.collect import Collected, Joined, collect
+from workbench.data import readers
+from workbench.envs.suites import FIRST_TRAINING_SEED
+
+DEMOS, FAILURES, SIZE = 4, 3, 32
+
+
+@pytest.fixture(scope="module")
+def collected(tmp_path_factory):
+    """A folder and the events of an undisturbed collection."""
+    out = tmp_path_factory.mktemp("collected")
+    return out, list(collect("libero_mini", demos=DEMOS, failures=FAILURES, out=out, image_size=SIZE))
+
+
+def content(folder: Path) -> dict[str, np.ndarray]:
+    """All arrays of all files by name, JPEG bytes included."""
+    found = {}
+    for path in sorted(folder.rglob("*.hdf5")):
+        with h5py.File(path) as file:
+            datasets = []
+            file.visititems(lambda name, x, d=datasets: d.append(x) if isinstance(x, h5py.Dataset) else None)
+            for x in datasets:
+                found[f"{path.relative_to(folder)}{x.name}"] = np.array(x.asstr() if x.dtype.kind == "S" else x)
+    return found
+
+
+def equal(a: dict, b: dict) -> bool:
+    return a.keys() == b.keys() and all(
+        len(a[k]) == len(b[k]) and all(np.array_equal(x, y) for x, y in zip(a[k], b[k], strict=True)) for k in a
+    )
+
+
+@pytest.mark.sim
+def test_events_count_the_episodes(collected):
+    _, events = collected
+    episodes = [event for event in events if isinstance(event, Collected)]
+    assert [event.done for event in episodes] == list(range(1, DEMOS + FAILURES + 1))
+    assert all(event.total == DEMOS + FAILURES for event in episodes)
+    assert sum(event.demos for event in events if isinstance(event, Joined)) == DEMOS
+
+
+@pytest.mark.sim
+def test_demonstrations_have_liberos_form(collected):
+    out, _ = collected
+    paths = sorted((out / "success_only" / "libero_mini").iterdir())
+    assert len(paths) == 4, "one file a task"
+    for path in paths:
+        with h5py.File(path) as file:
+            demo = file["data/demo_0"]
+            steps = len(demo["actions"])
+            assert 40 < steps <= 101
+            assert demo["robot_states"].shape == (steps, 9) and demo["states"].shape == (steps, 45)
+            assert demo["obs/agentview_rgb_jpeg"].shape == demo["obs/eye_in_hand_rgb_jpeg"].shape == (steps,)
+            assert np.abs(demo["actions"]).max() <= 1
+            assert demo["rewards"][:].tolist() == [0] * (steps - 1) + [1]
+            assert demo.attrs["seed"] >= FIRST_TRAINING_SEED, "evaluation keeps its seeds to itself"
+
+
+@pytest.mark.sim
+def test_the_readers_read_both_kinds(collected):
+    out, _ = collected
+    episodes = [readers.read(source) for source in readers.find(out)]
+    assert sum(episode.success for episode in episodes) == DEMOS
+    assert sum(not episode.success for episode in episodes) == FAILURES
+    assert {len(episode) for episode in episodes if not episode.success} == {101}, "failures last to the horizon"
+    for episode in episodes:
+        assert episode.images["primary"][0].shape == (SIZE, SIZE, 3)
+
+
+@pytest.mark.sim
+def test_a_finished_collection_is_left_alone(collected):
+    out, _ = collected
+    before = content(out)
+    assert list(collect("libero_mini", demos=DEMOS, failures=FAILURES, out=out, image_size=SIZE)) == []
+    assert equal(before, content(out))
+
+
+@pytest.mark.sim
+def test_killed_and_started_again_the_data_are_the_same(collected, tmp_path):
+    """Killed with its processes in mid-episode, run again with another number of them."""
+    command = [sys.executable, "-m", "workbench.collect", "--suite", "libero_mini", "--out", str(tmp_path)]
+    command += ["--demos", str(DEMOS), "--failures", str(FAILURES), "--image-size", str(SIZE)]
+    first = subprocess.Popen([*command, "--workers", "2"], stderr=subprocess.DEVNULL, start_new_session=True)
+    deadline = time.monotonic() + 120
+    while not list(tmp_path.rglob("*.part")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    os.killpg(first.pid, signal.SIGKILL)
+    first.wait()
+    assert not list(tmp_path.rglob("*_demo.hdf5"))
+    done = subprocess.run([*command, "--workers", "1"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert equal(content(tmp_path), content(collected[0]))
+    assert not list(tmp_path.rglob("*.part"))
+
+
+@pytest.mark.sim
+def test_another_seed_does_not_mix(collected):
+    with pytest.raises(ValueError, match="holds demonstrations of seed 0 and size 32, asked for 1 and 32"):
+        list(collect("libero_mini", demos=8, out=collected[0], seed=1, image_size=SIZE))
+
+
+@pytest.mark.parametrize(
+    "settings, message",
+    [
+        ({"suite": "libero_x", "demos": 1}, "known suites: libero_mini"),
+        ({"suite": "libero_goal", "demos": 1}, "scripted expert knows libero_mini"),
+        ({"suite": "libero_mini", "demos": -1}, "expected demos and failures >= 0"),
+        ({"suite": "libero_mini", "demos": 1, "workers": 0}, "workers >= 1"),
+    ],
+)
+def test_bad_settings_are_refused(tmp_path, settings, message):
+    with pytest.raises(ValueError, match=message):
+        list(collect(settings.pop("suite"), out=tmp_path, **settings))
+    assert not list(tmp_path.iterdir())
