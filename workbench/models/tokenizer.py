@@ -1,4 +1,4 @@
-"""The video tokenizer: pictures to latent frames and back, through diffusers' `AutoencoderKLWan` (METHOD.md 1.3).
+"""The video tokenizer: pictures to latents and back, through diffusers' `AutoencoderKLWan` (METHOD.md 1.3).
 
 `causal=True` is the published tokenizer's way: the frames of a sequence are one video, and a latent depends on
 the pictures before it. `causal=False` treats every latent frame as a video of its own, which is what small
@@ -71,7 +71,8 @@ class Tokenizer(nn.Module):
             if self.shortcuts and (blank_so_far or (frame is None and not self.causal)):
                 latent, state = self._kept_black(index, black, state)
             else:
-                latent, state = self._encode_next(black if frame is None else frame, state)
+                picture = black.expand(batch, -1, -1, -1) if frame is None else frame
+                latent, state = self._encode_next(picture, state)
             latents.append(latent.expand(batch, -1, -1, -1, -1))
         return torch.cat(latents, 2)
 

@@ -29,6 +29,9 @@ from workbench.types import Episode
 
 STAGES = ("tokenizer", "policy", "planner")
 
+VALUE_MODES = ("v", "q")
+"""Both are learned: V(s') from value samples, and Q(s, a) from world-model samples, whose mask is the same."""
+
 Event = Trained | Encoded
 
 
@@ -101,7 +104,7 @@ def _denoiser(
     )
     if team.rank == 0:
         planner = f"{recipe.name}-planner" if stage == "policy" else None
-        bundle = replace(trained, name=name, planner=planner, suites=recipe.suites)
+        bundle = replace(trained, name=name, planner=planner, suites=recipe.suites, value_modes=VALUE_MODES)
         readme = f"`{name}`, written by `workbench train --preset {recipe.name} --stage {stage}`.\n"
         checkpoints.save(bundle, out / name, readme=readme, tokenizer_of=None if stage == "policy" else recipe.name)
     team.barrier()

@@ -16,7 +16,7 @@ class TokenizerRecipe:
 
     vae: Mapping[str, Any]
     """Arguments of diffusers' `AutoencoderKLWan`."""
-    iterations: int = 2000
+    iterations: int = 1600
     batch: int = 16
     learning_rate: float = 1.5e-3
     square_weight: float = 2.0
@@ -97,6 +97,8 @@ MINI = Recipe(
         vae={
             "base_dim": 24,
             "z_dim": 8,
+            "latents_mean": [0.0] * 8,  # measured at the end of training
+            "latents_std": [1.0] * 8,
             "dim_mult": [1, 2, 4],
             "num_res_blocks": 1,
             "temperal_downsample": [False, False],
@@ -108,7 +110,7 @@ MINI = Recipe(
         },
     ),
     policy=DenoiserRecipe(
-        iterations=6000,
+        iterations=3600,
         batch=32,
         learning_rate=1e-3,
         mix={"policy": 0.6, "world_model": 0.25, "value": 0.15},

@@ -1,0 +1,15 @@
+"""`workbench bench NAME`: a benchmark against its reference in the same run."""
+
+import argparse
+import importlib
+import pkgutil
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run a benchmark by name."""
+    import workbench.bench
+
+    known = sorted(module.name for module in pkgutil.iter_modules(workbench.bench.__path__))
+    if options.name not in known:
+        raise ValueError(f"bench: expected one of {', '.join(known)}; got {options.name!r}")
+    return importlib.import_module(f"workbench.bench.{options.name}").main(options.options)

@@ -1,0 +1,55 @@
+"""`workbench collect`: demonstrations and failures of the scripted expert, or rollouts of a checkpoint."""
+
+import argparse
+from typing import Any
+
+from tqdm import tqdm
+
+from workbench.commands.live import follow
+
+
+def run(options: argparse.Namespace) -> None:
+    """Collect demonstrations and failures of the scripted expert, or rollouts of a checkpoint."""
+    if options.checkpoint:
+        _roll_out(options)
+        return
+    from workbench.collect import Collected, collect
+
+    names = ["demos", "failures", "out", "seed", "workers", "image_size"]
+    events = collect(options.suite, **{name: getattr(options, name) for name in names})
+    with tqdm(total=options.demos + options.failures, unit="episode") as bar:
+
+        def see(event: Any) -> None:
+            if isinstance(event, Collected):
+                bar.total = event.total
+                bar.set_description(f"{event.job.kind} {event.job.number} of task {event.job.task}")
+                bar.update()
+
+        joined = follow(events, see)
+    for file in joined:
+        print(f"{file.demos} demonstrations in {file.path}")
+
+
+def _roll_out(options: argparse.Namespace) -> None:
+    from workbench.experience import collect_rollouts
+
+    events = collect_rollouts(
+        options.checkpoint,
+        options.suite,
+        episodes=options.demos,
+        out=options.out,
+        seed=options.seed,
+        workers=options.workers,
+    )
+    solved = 0
+    with tqdm(total=options.demos, unit="episode") as bar:
+
+        def see(event: Any) -> None:
+            nonlocal solved
+            solved += event.success
+            bar.total = event.total
+            bar.set_description(f"{solved} of {event.done} solved")
+            bar.update()
+
+        follow(events, see)
+    print(f"{options.demos} rollouts in {options.out}")

@@ -1,0 +1,82 @@
+"""What the commands share: a simulator that starts while the model loads, and a loop that shows progress.
+
+Heavy packages are imported inside the functions of this folder, so that a mistyped name costs no waiting.
+"""
+
+import argparse
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from workbench import files, runtime
+
+if TYPE_CHECKING:
+    from workbench.envs.base import Env
+    from workbench.models.bundle import Bundle
+    from workbench.planning.best_of_n import PlanSettings
+
+SETTINGS = (
+    "candidates",
+    "calls",
+    "futures",
+    "future_calls",
+    "values",
+    "value_calls",
+    "aggregation",
+    "value",
+    "seed",
+)
+"""The planning flags, named as the fields of `PlanSettings`."""
+
+
+def follow(events: Generator[Any, None, Any], see: Callable[[Any], None]) -> Any:
+    """Exhaust `events`, showing each to `see`; returns their result."""
+    while True:
+        try:
+            event = next(events)
+        except StopIteration as end:
+            return end.value
+        see(event)
+
+
+@contextmanager
+def simulator(suite: str, checkpoint: str) -> Iterator[Callable[[], "Env"]]:
+    """Start a simulator beside what follows, rendering as `checkpoint` wants it; the call waits for it."""
+    from workbench.envs.process import ProcessEnv
+
+    size = _render_size(checkpoint)
+    with ThreadPoolExecutor(1) as pool:
+        opening = pool.submit(ProcessEnv, suite, image_size=size)
+        try:
+            yield opening.result
+        finally:
+            if opening.exception() is None:
+                opening.result().close()
+
+
+def _render_size(checkpoint: str) -> int:
+    """Side of the pictures, read without importing torch. ValueError for an unknown checkpoint."""
+    for folder in (runtime.assets() / "checkpoints" / checkpoint, Path(checkpoint)):
+        if (folder / "config.json").is_file():
+            return int(files.read_json(folder / "config.json")["platform"]["render_size"])
+    from workbench.models import checkpoints
+
+    raise AssertionError(checkpoints.resolve(checkpoint))  # it says which checkpoints there are
+
+
+def load(options: argparse.Namespace) -> tuple["Bundle", "Bundle", "PlanSettings"]:
+    """Policy, planner and settings that the planning flags ask for."""
+    runtime.configure()
+    from workbench.models import checkpoints
+    from workbench.planning.best_of_n import PlanSettings
+
+    settings = PlanSettings(**{name: getattr(options, name) for name in SETTINGS})
+    policy, planner = checkpoints.load_pair(options.checkpoint, options.planner_checkpoint)
+    if settings.value not in planner.value_modes:
+        raise ValueError(
+            f"--value: expected {' or '.join(planner.value_modes)}, which {planner.name} was trained for, "
+            f"got {settings.value}: choose that or another --planner-checkpoint"
+        )
+    return policy, planner, settings

@@ -1,0 +1,102 @@
+"""Rollouts of a checkpoint as training data: what the policy itself does, mistakes included (METHOD.md 5.5).
+
+Fresh placements and seeds that evaluation never uses. One file an episode, in several processes; what a
+folder already holds is kept, so a stopped run continues.
+"""
+
+import zlib
+from collections.abc import Generator
+from concurrent.futures import as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from workbench.collect import pool, single_threaded_children
+from workbench.data import writers
+from workbench.envs.suites import suite as find_suite
+from workbench.envs.suites import training_seed
+
+
+@dataclass(frozen=True)
+class Rollout:
+    """One episode to roll out, and where it is written."""
+
+    checkpoint: str
+    suite: str
+    task: int
+    number: int
+    seed: int
+    path: str
+
+
+@dataclass(frozen=True)
+class RolledOut:
+    """One more rollout is on disk."""
+
+    job: Rollout
+    success: bool
+    steps: int
+    done: int
+    total: int
+
+
+def collect_rollouts(
+    checkpoint: str, suite: str, *, episodes: int, out: str | Path, seed: int = 0, workers: int = 2
+) -> Generator[RolledOut, None, list[RolledOut]]:
+    """Roll out `checkpoint` alone for `episodes` in total, evenly over the suite's tasks.
+
+    Writes `OUT/all_episodes/SUITE/rollout_*.hdf5`. Raises ValueError for an unknown suite or checkpoint.
+    """
+    from workbench.models import checkpoints
+
+    digest = checkpoints.read_config(checkpoints.resolve(checkpoint))["files"]["denoiser.safetensors"][:8]
+    folder, tasks = Path(out) / "all_episodes" / find_suite(suite).name, len(find_suite(suite).tasks)
+    jobs = [
+        Rollout(
+            str(checkpoints.resolve(checkpoint)), suite, number % tasks, number, seed,
+            str(folder / f"rollout_{digest}_seed{seed}_{number:05d}.hdf5"),
+        )
+        for number in range(episodes)
+    ]  # fmt: skip
+    jobs = [job for job in jobs if not Path(job.path).exists()]
+    finished = []
+    with single_threaded_children(), pool(workers) as workforce:
+        futures = {workforce.submit(run_job, job): job for job in jobs}
+        try:
+            for done, future in enumerate(as_completed(futures), 1):
+                success, steps = future.result()
+                finished.append(RolledOut(futures[future], success, steps, done, len(jobs)))
+                yield finished[-1]
+        except BrokenProcessPool:
+            raise RuntimeError("a collecting process died; run the same command to continue") from None
+        finally:
+            workforce.shutdown(wait=True, cancel_futures=True)
+    return finished
+
+
+def run_job(job: Rollout) -> tuple[bool, int]:
+    """Roll out and write one episode; returns success and control steps."""
+    from workbench.planning import run
+    from workbench.planning.best_of_n import PlanSettings
+    from workbench.rollout import run_episode
+
+    policy, env = _parts(job.checkpoint, job.suite)
+    start = training_seed(job.seed, zlib.crc32(job.suite.encode()), job.task, 1_000_000 + job.number)
+    settings = PlanSettings(candidates=1, calls=policy.spec.calls)
+    ended = run(
+        run_episode(
+            env, policy, settings=settings, task=job.task, init=None, seed=start % 2**31, reset_seed=start, record=True
+        )
+    )
+    writers.write_rollout(job.path, ended.episode, seed=start, kind="policy")
+    return ended.success, ended.steps
+
+
+@lru_cache(maxsize=1)
+def _parts(checkpoint: str, suite: str):
+    from workbench.envs.libero import make_env
+    from workbench.models import checkpoints
+
+    policy = checkpoints.load(checkpoint)
+    return policy, make_env(suite, image_size=policy.spec.render_size)
