@@ -8,14 +8,12 @@ from workbench.platforms.base import PlatformSpec
 POSITION = slice(2, 5)
 """Where the gripper's position, in metres, stands in LIBERO's proprio (gripper 2, position 3, quaternion 4)."""
 
-METRES_A_STEP = 0.0115
+METRES_A_STEP = 0.0124
 """How far the arm really moves in one control step at a full position action. The controller asks for 0.05 m but
 is retargeted every step before it gets there; `workbench bench path` measures the number."""
 
 
-def path(
-    actions: Float[np.ndarray, "k a"], proprio: Float[np.ndarray, " d"]
-) -> Float[np.ndarray, "points 3"]:
+def path(actions: Float[np.ndarray, "k a"], proprio: Float[np.ndarray, " d"]) -> Float[np.ndarray, "points 3"]:
     """Dead reckoning of the gripper in metres, starting where it is: k + 1 points."""
     steps = np.clip(actions[:, :3], -1, 1) * METRES_A_STEP
     return proprio[POSITION] + np.concatenate([np.zeros((1, 3)), steps.cumsum(0)])
