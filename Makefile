@@ -17,13 +17,14 @@ help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/' | expand -t 12
 
 setup:  ## everything that demo, lab and test need
-	@.ci/setup app,sim,notebooks,test
+	@.ci/setup browser
 
 demo:  ## set up, then the app on http://127.0.0.1:7860
-	@.ci/setup app,sim
+	@.ci/setup
 	$(BIN)/workbench app
 
-lab: setup  ## set up, then the notebooks in JupyterLab
+lab:  ## set up, then the notebooks in JupyterLab
+	@.ci/setup
 	$(BIN)/jupyter lab notebooks
 
 test: setup  ## set up, then all tests but the minutes-long ones
