@@ -32,9 +32,7 @@ TOY = replace(
 
 def episode(seed: int, steps: int = 12) -> Episode:
     random = np.random.default_rng(seed)
-    pictures = {
-        camera: list(random.integers(0, 255, (steps, 32, 32, 3), np.uint8)) for camera in ("wrist", "primary")
-    }
+    pictures = {camera: list(random.integers(0, 255, (steps, 32, 32, 3), np.uint8)) for camera in ("wrist", "primary")}
     actions = random.uniform(-1, 1, (steps, 7))
     proprio = random.uniform(-1, 1, (steps, 9))
     return Episode("put the red cube on the plate", pictures, actions, proprio, success=seed % 2 == 0)

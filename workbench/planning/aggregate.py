@@ -8,25 +8,28 @@ from jaxtyping import Float
 SUCCESS = np.float32(0.05)
 """A value sample above this foresees success (upstream's threshold; compared in float32, as upstream does)."""
 
+Scores = Float[np.ndarray, "..."] | np.floating
+"""One number a set of samples; a plain one where there is one set."""
 
-def average(values: Float[np.ndarray, "... m"]) -> Float[np.ndarray, " ..."]:
+
+def average(values: Float[np.ndarray, "... m"]) -> Scores:
     """Mean of all samples."""
     return values.mean(-1)
 
 
-def lcb(values: Float[np.ndarray, "... m"]) -> Float[np.ndarray, " ..."]:
+def lcb(values: Float[np.ndarray, "... m"]) -> Scores:
     """Lower confidence bound: mean minus one (unbiased) standard deviation; of one sample, the sample."""
     if values.shape[-1] == 1:
         return values[..., 0]
     return values.mean(-1) - values.std(-1, ddof=1)
 
 
-def success_vote(values: Float[np.ndarray, "... m"]) -> Float[np.ndarray, " ..."]:
+def success_vote(values: Float[np.ndarray, "... m"]) -> Scores:
     """Share of samples that foresee success."""
     return (values > SUCCESS).mean(-1)
 
 
-def majority_mean(values: Float[np.ndarray, "... m"]) -> Float[np.ndarray, " ..."]:
+def majority_mean(values: Float[np.ndarray, "... m"]) -> Scores:
     """Mean of the samples that foresee success if at least half do, else 0: the paper's default."""
     good = values > SUCCESS
     mean = (values * good).sum(-1) / good.sum(-1).clip(1)
@@ -45,7 +48,7 @@ def aggregate(values: Float[np.ndarray, "... m"], rule: str) -> Float[np.ndarray
     """Value in [0, 1] of each set of samples, which are in [0, 1], under the named rule."""
     if rule not in AGGREGATIONS:
         raise ValueError(f"aggregation: expected one of {', '.join(AGGREGATIONS)}; got {rule!r}")
-    return AGGREGATIONS[rule](np.asarray(values, np.float32)).clip(0, 1)
+    return np.asarray(np.clip(AGGREGATIONS[rule](np.asarray(values, np.float32)), 0, 1))
 
 
 def choose(values: Float[np.ndarray, "n m"]) -> Mapping[str, int]:

@@ -66,7 +66,9 @@ def _tokenizer(recipe: Recipe, data: Sequence[Path], out: Path, team: Team, seed
 
 
 def _policy(recipe: Recipe, data: Sequence[Path], out: Path, team: Team, seed: int) -> Generator[Event, None, Path]:
-    start = checkpoints.load(out / "tokenizer" / "untrained")
+    tokenizer = checkpoints.load(out / "tokenizer" / "untrained").tokenizer
+    # Words and statistics are those of the data at hand, which may be more than the tokenizer saw.
+    start = new_bundle(recipe, tokenizer, *demonstrations_and_rollouts(data), seed=seed)
     return (yield from _denoiser(recipe, data, out, team, seed, start, recipe.policy, stage="policy", name=recipe.name))
 
 

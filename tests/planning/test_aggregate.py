@@ -1,0 +1,45 @@
+"""From value samples to a number, against upstream's, and how much of a coin toss a choice is."""
+
+import json
+
+import numpy as np
+import pytest
+
+from workbench.planning.aggregate import AGGREGATIONS, aggregate, choose, margin
+
+
+def test_aggregations_are_upstreams(golden):
+    cases = json.loads((golden / "values/aggregation.json").read_text())
+    cases = cases["cases"] if isinstance(cases, dict) else cases
+    assert cases
+    for case in cases:
+        values = np.array(case["values"], np.float32)
+        for rule in AGGREGATIONS:
+            expected = case.get(rule, case.get("aggregated", {}).get(rule))
+            if expected is not None:
+                assert float(aggregate(values, rule)) == pytest.approx(expected, abs=1e-6), (rule, values)
+
+
+def test_majority_mean_ignores_failures_of_a_majority_of_successes():
+    assert float(aggregate(np.array([0.0, 0.4, 0.6]), "majority_mean")) == pytest.approx(0.5)
+    assert float(aggregate(np.array([0.0, 0.0, 0.6]), "majority_mean")) == 0.0
+
+
+def test_one_sample_is_its_own_lower_bound():
+    assert float(aggregate(np.array([0.7]), "lcb")) == pytest.approx(0.7)
+
+
+def test_ties_go_to_the_first():
+    assert choose(np.full((4, 3), 0.5)) == {rule: 0 for rule in AGGREGATIONS}
+
+
+def test_margin_is_a_share_of_wins():
+    clear = np.array([[0.9, 0.91, 0.92], [0.1, 0.11, 0.12]])
+    assert margin(clear, "average") == 1.0
+    toss = np.tile(np.array([0.2, 0.5, 0.8]), (2, 1))
+    assert 0.4 < margin(toss, "average") < 0.6
+
+
+def test_an_unknown_rule_lists_the_known():
+    with pytest.raises(ValueError, match="majority_mean"):
+        aggregate(np.ones(3), "median")
