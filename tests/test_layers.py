@@ -29,6 +29,7 @@ LAYERS = """
     control
     rollout
     collect
+    experience
     training
     album
     runs
@@ -41,6 +42,7 @@ LAYERS = """
     bench
     doctor
     serve
+    commands
     cli
     __main__
 """

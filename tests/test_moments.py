@@ -53,7 +53,7 @@ def knowing(monkeypatch):
 
 
 def points(tmp_path) -> Suite:
-    names = tuple(name.replace(" ", "_") for name in TASKS)
+    names = tuple(name.replace(" ", "_") for name in list(TASKS)[:2])
     return Suite("points", names, 16, tmp_path, tmp_path)
 
 

@@ -46,7 +46,7 @@ def test_results_json_is_what_users_rely_on(tmp_path, bundle):
     assert low == pytest.approx(0.566, abs=1e-3) and high == pytest.approx(1.0)  # Wilson, 5 of 5
     assert [task["task"] for task in record["tasks"]] == [0, 1]
     assert [task["episodes"] for task in record["tasks"]] == [3, 2]
-    assert [task["instruction"] for task in record["tasks"]] == list(point_world.TASKS)
+    assert [task["instruction"] for task in record["tasks"]] == list(point_world.TASKS)[:2]
     for episode in record["episodes"]:
         assert {"task", "init", "seed", "success", "steps", "seconds"} <= episode.keys()
 
@@ -100,10 +100,7 @@ def test_damaged_results_are_one_clear_line(tmp_path, bundle):
 def test_comparing_pairs_the_common_episodes():
     def results(successes, episodes):
         schedule = trials(2, episodes, seed=0)
-        return [
-            EpisodeResult(trial, "x", success, 5, 0.1)
-            for trial, success in zip(schedule, successes, strict=True)
-        ]
+        return [EpisodeResult(trial, "x", success, 5, 0.1) for trial, success in zip(schedule, successes, strict=True)]
 
     first = results([True, False, False, True], 4)
     second = results([True, True, False, True, True, True], 6)

@@ -173,7 +173,7 @@ def test_a_suite_gives_one_result_a_trial(bundle, knowing):
     results = [event for event in events if isinstance(event, EpisodeResult)]
     assert [result.trial for result in results] == schedule
     assert all(result.success and result.seconds > 0 for result in results)
-    assert {result.instruction for result in results} == set(point_world.TASKS)
+    assert {result.instruction for result in results} == set(list(point_world.TASKS)[:2])
 
 
 def test_the_same_seed_gives_the_same_episodes(bundle, knowing):

@@ -21,7 +21,8 @@ def some_plan(*, snapshot: bool = True) -> Plan:
     g = np.random.default_rng(0)
 
     def seen() -> Observation:
-        return Observation({"wrist": picture(g), "primary": picture(g)}, g.standard_normal(9))
+        images = {"wrist": picture(g), "primary": picture(g)}
+        return Observation(images, g.standard_normal(9), {"primary": g.standard_normal((3, 4))})
 
     def film(frames: int) -> np.ndarray:
         return np.stack([picture(g) for _ in range(frames)])
@@ -161,9 +162,12 @@ TAMPERED = {
     ),
     "a state of no robot": (
         lambda r: r["moment"]["observation"].update(proprio="snapshot/steps"),
-        "expected a row of numbers as proprio, got 0 dimensions",
+        "expected 1-dimensional numbers as snapshot/steps",
     ),
-    "an unknown array": (lambda r: r["moment"]["snapshot"].update(physics="nowhere"), "KeyError: 'nowhere'"),
+    "an unknown array": (
+        lambda r: r["moment"]["observation"].update(proprio="nowhere"),
+        "KeyError: 'nowhere'",
+    ),
     "a film of nothing": (
         lambda r: r["candidates"][2]["outcome"]["frames"]["primary"].update(height=0),
         "no sheet of frames",

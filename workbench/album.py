@@ -59,11 +59,15 @@ class Writer:
         return name
 
     def observation(self, name: str, seen: Observation, *, exact: bool = False) -> dict[str, Any]:
-        """Write an observation's pictures and keep its robot state."""
+        """Write an observation's pictures and keep its arrays."""
         images = seen.images.items()
         return {
             "images": {camera: self.picture(f"{name}_{camera}", image, exact=exact) for camera, image in images},
             "proprio": self.array(f"{name}/proprio", seen.proprio),
+            "projections": {
+                camera: self.array(f"{name}/projections/{camera}", matrix)
+                for camera, matrix in seen.projections.items()
+            },
         }
 
     def close(self) -> None:
@@ -122,7 +126,12 @@ class Reader:
     def observation(self, record: Mapping[str, Any]) -> Observation:
         """Read an observation."""
         images = {camera: self.picture(name) for camera, name in record["images"].items()}
-        proprio = self.arrays[record["proprio"]]
-        if proprio.ndim != 1:
-            raise ValueError(f"expected a row of numbers as proprio, got {proprio.ndim} dimensions")
-        return Observation(images, proprio)
+        proprio = self._array(record["proprio"], 1)
+        matrices = record["projections"].items()
+        return Observation(images, proprio, {camera: self._array(name, 2) for camera, name in matrices})
+
+    def _array(self, name: str, dimensions: int) -> np.ndarray:
+        array = self.arrays[name]
+        if array.ndim != dimensions or array.dtype.kind != "f":
+            raise ValueError(f"expected {dimensions}-dimensional numbers as {name}, got {array.dtype} {array.shape}")
+        return array

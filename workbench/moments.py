@@ -63,6 +63,14 @@ class Examined:
     kept: bool
 
 
+@dataclass(frozen=True)
+class Searched:
+    """The search is through with one more episode."""
+
+    done: int
+    total: int
+
+
 def folder() -> Path:
     """Where the shipped moments are."""
     return runtime.assets() / "moments"
@@ -122,6 +130,7 @@ def find(
         for place in places[:TRIES]:
             yield from search.examine(*place)
         files.write_json(progress, {"episodes": k + 1, "seed": settings.seed})
+        yield Searched(k + 1, episodes)
     return search.kept()
 
 

@@ -17,6 +17,8 @@ from workbench.types import Candidate, Moment, Outcome, Plan
 
 SCHEMA = "plan/1"
 MAX_CANDIDATES = 256
+SNAPSHOT = "snapshot/"
+"""What the names of the simulator's arrays begin with."""
 
 
 def save_plan(
@@ -82,14 +84,13 @@ def _plan_record(plan: Plan, writer: album.Writer) -> dict[str, Any]:
 
 
 def _moment_record(moment: Moment, writer: album.Writer) -> dict[str, Any]:
-    snapshot = moment.snapshot
+    for name, array in (moment.snapshot or {}).items():
+        writer.array(SNAPSHOT + name, array)
     return {
         "address": moment.address,
         "instruction": moment.instruction,
         "observation": writer.observation("now", moment.observation, exact=True),
-        "snapshot": None
-        if snapshot is None
-        else {name: writer.array(f"snapshot/{name}", array) for name, array in snapshot.items()},
+        "snapshot": moment.snapshot is not None,
     }
 
 
@@ -150,12 +151,13 @@ def _plan_from(record: Mapping[str, Any], reader: album.Reader) -> Plan:
 
 
 def _moment_from(record: Mapping[str, Any], reader: album.Reader) -> Moment:
-    snapshot = record["snapshot"]
+    arrays = reader.arrays.items()
+    snapshot = {name.removeprefix(SNAPSHOT): array for name, array in arrays if name.startswith(SNAPSHOT)}
     return Moment(
         observation=reader.observation(record["observation"]),
         instruction=str(record["instruction"]),
         address=str(record["address"]),
-        snapshot=None if snapshot is None else {key: reader.arrays[name] for key, name in snapshot.items()},
+        snapshot=snapshot if record["snapshot"] else None,
     )
 
 

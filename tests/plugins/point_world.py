@@ -7,7 +7,12 @@ import numpy as np
 
 from workbench.types import Observation, Prediction, Snapshot
 
-TASKS = {"go to the left": (-0.5, 0.0), "go to the right": (0.5, 0.0)}
+TASKS = {
+    "go to the left": (-0.5, 0.0),
+    "go to the right": (0.5, 0.0),
+    "go up": (0.0, 0.5),
+    "go down": (0.0, -0.5),
+}
 SPEED = 0.05
 """Metres a step at full action."""
 

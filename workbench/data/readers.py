@@ -144,7 +144,8 @@ def read(source: Source) -> Episode:
 
 def read_address(address: str) -> Episode:
     """The episode at `FILE#episode` (`demo_3`, or its number in the file), or the first one of `FILE`."""
-    path, _, name = address.rpartition("#") if not Path(address).exists() else (address, "", "")
+    whole = Path(address).exists() or "#" not in address
+    path, _, name = (address, "", "") if whole else address.rpartition("#")
     found = find(path)
     known = {source.group.rpartition("/")[2] for source in found}
     for number, source in enumerate(found):

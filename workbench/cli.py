@@ -1,0 +1,194 @@
+"""The command line: what can be asked for. What is then done is in `commands/`.
+
+Only the standard library is imported here, so that `--help` and a mistyped word cost nothing. A wrong value is
+one line: what was expected, what was given, what to do.
+"""
+
+import argparse
+import importlib
+import sys
+from collections.abc import Callable, Sequence
+from typing import NoReturn
+
+AGGREGATIONS = ("majority_mean", "average", "lcb", "success_vote")
+STAGES = ("tokenizer", "policy", "planner")
+INTERRUPTED = 130
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors are one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}; see `{self.prog} --help`\n")
+
+
+class _Version(argparse.Action):
+    """Prints version and commit; asked for only when wanted, because it asks git."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        from workbench.provenance import provenance
+
+        made_by = provenance()
+        print(f"cosmos-policy-workbench {made_by['version']} ({made_by['commit'] or 'no checkout'})")
+        parser.exit()
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; returns the exit code: 0, 2 for what was asked wrongly, 130 when interrupted."""
+    options = build_parser().parse_args(argv)
+    try:
+        command = importlib.import_module(f"workbench.commands.{options.command}")
+        return int(command.run(options) or 0)
+    except KeyboardInterrupt:
+        print("\nworkbench: stopped; what is finished is kept, the same command continues", file=sys.stderr)
+        return INTERRUPTED
+    except (ValueError, LookupError, OSError, ImportError, RuntimeError) as error:
+        if options.traceback:
+            raise
+        print(f"workbench: {_one_line(error)}", file=sys.stderr)
+        return 2
+
+
+def _one_line(error: Exception) -> str:
+    if isinstance(error, ImportError):
+        return f"{error}: run `make setup`, then `workbench doctor`"
+    text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
+    expected = isinstance(error, ValueError | OSError) or type(error).__module__.startswith("workbench")
+    if not expected or not text:
+        text = f"{type(error).__name__}: {text} (`workbench --traceback ...` shows where)"
+    return " ".join(text.split())
+
+
+def whole(low: int, high: int) -> Callable[[str], int]:
+    """A whole number from `low` to `high`."""
+
+    def parse(text: str) -> int:
+        if not text.lstrip("+-").isdecimal() or not low <= int(text) <= high:
+            raise argparse.ArgumentTypeError(f"expected a whole number from {low:,} to {high:,}, got {text!r}")
+        return int(text)
+
+    return parse
+
+
+SEED = whole(0, 2**31 - 1)
+COUNT = whole(1, 1_000_000)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """All commands and their options."""
+    parser = _Parser(prog="workbench", description="A world-action model, taken apart.")
+    parser.add_argument("--version", action=_Version, nargs=0, help="package version and commit")
+    parser.add_argument("--traceback", action="store_true", help="show where an error comes from")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=_Parser)
+    for add in (_app, _plan, _rollout, _collect, _data, _train, _moments, _bench, _doctor):
+        add(commands)
+    return parser
+
+
+def _command(commands: argparse._SubParsersAction, name: str, text: str, command: str = "") -> _Parser:
+    parser = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+    parser.formatter_class = argparse.ArgumentDefaultsHelpFormatter
+    parser.set_defaults(command=command or name)
+    return parser
+
+
+def _app(commands: argparse._SubParsersAction) -> None:
+    parser = _command(commands, "app", "the app in the browser")
+    parser.add_argument("--host", default="127.0.0.1", help="address to serve at")
+    parser.add_argument("--port", type=whole(1, 65535), default=7860)
+    parser.add_argument("--checkpoint", default="mini", help="name or folder")
+
+
+def _planning(parser: argparse.ArgumentParser) -> None:
+    """The flags that `plan`, `rollout` and `moments find` share, with the paper's defaults."""
+    group = parser.add_argument_group("planning")
+    group.add_argument("--checkpoint", default="mini", help="name or folder of the policy")
+    group.add_argument("--planner-checkpoint", help="what imagines and values; default: the policy's own choice")
+    group.add_argument("--candidates", type=whole(1, 64), default=8)
+    group.add_argument("--calls", type=whole(1, 50), default=5, help="network calls a candidate")
+    group.add_argument("--futures", type=whole(1, 32), default=3, help="imagined futures a candidate")
+    group.add_argument("--future-calls", type=whole(1, 50), default=5, help="most network calls a future")
+    group.add_argument("--values", type=whole(1, 32), default=5, help="value samples a future")
+    group.add_argument("--value-calls", type=whole(1, 50), default=5, help="most network calls a value")
+    group.add_argument("--aggregation", choices=AGGREGATIONS, default="majority_mean")
+    group.add_argument("--value", choices=("v", "q"), default="v", help="V(s') of futures or Q(s, a)")
+    group.add_argument("--seed", type=SEED, default=0)
+
+
+def _plan(commands: argparse._SubParsersAction) -> None:
+    parser = _command(commands, "plan", "one decision: plan.json, plan.html and pictures")
+    where = parser.add_argument_group("where to decide")
+    where.add_argument("--suite", default="libero_mini")
+    where.add_argument("--task", default="0", help="number or instruction")
+    where.add_argument("--init", type=whole(0, 49), default=0, help="fixed initial state")
+    where.add_argument("--step", type=whole(0, 100_000), help="control step; the policy acts until then")
+    where.add_argument("--episode", metavar="FILE", help="a recorded episode instead, FILE or FILE#episode")
+    where.add_argument("--moment", metavar="NAME", help="one of the shipped moments instead")
+    _planning(parser)
+    parser.add_argument(
+        "--execute", choices=("none", "best", "all"), default="none", help="candidates to try out in the simulator"
+    )
+    parser.add_argument("--out", default="runs/plan", help="folder; an earlier plan there is replaced")
+
+
+def _rollout(commands: argparse._SubParsersAction) -> None:
+    parser = _command(commands, "rollout", "closed-loop evaluation: results.json with intervals")
+    parser.add_argument("--suite", default="libero_mini")
+    parser.add_argument("--episodes", type=COUNT, default=50, help="in total, evenly over the tasks")
+    parser.add_argument("--planner", choices=("none", "best-of-n"), default="none")
+    parser.add_argument("--fresh-inits", type=SEED, metavar="SEED", help="new initial states, not the fixed ones")
+    _planning(parser)
+    parser.add_argument("--videos", action="store_true", help="an H.264 video of every episode")
+    parser.add_argument("--compare", metavar="DIR", help="print the paired difference to another evaluation")
+    parser.add_argument("--out", default="runs/rollout", help="folder; an evaluation there continues")
+
+
+def _collect(commands: argparse._SubParsersAction) -> None:
+    parser = _command(commands, "collect", "demonstrations and failures, or rollouts of a checkpoint")
+    parser.add_argument("--suite", default="libero_mini")
+    parser.add_argument("--demos", type=whole(0, 1_000_000), default=50, help="in total, evenly over the tasks")
+    parser.add_argument("--failures", type=whole(0, 1_000_000), default=0, help="perturbed, in total")
+    parser.add_argument("--checkpoint", help="rollouts of this policy instead of the scripted expert")
+    parser.add_argument("--out", required=True)
+    parser.add_argument("--seed", type=SEED, default=0)
+    parser.add_argument("--workers", type=whole(1, 256), default=2, help="simulator processes")
+    parser.add_argument("--image-size", type=whole(16, 1024), default=128, help="pixels")
+
+
+def _data(commands: argparse._SubParsersAction) -> None:
+    data = _command(commands, "data", "prepare or check recorded data", "data_check")
+    actions = data.add_subparsers(metavar="ACTION", required=True, parser_class=_Parser)
+    parser = _command(actions, "check", "a report on every bad episode", "data_check")
+    parser.add_argument("path", metavar="PATH", help="file or folder of episodes")
+
+
+def _train(commands: argparse._SubParsersAction) -> None:
+    parser = _command(commands, "train", "train the tokenizer, the policy and the planning model")
+    parser.add_argument("--preset", default="mini")
+    parser.add_argument("--data", nargs="+", required=True, metavar="DIR", help="folders of episodes")
+    parser.add_argument("--out", required=True)
+    parser.add_argument("--stage", choices=STAGES, help="only this one; default: all, one after another")
+    parser.add_argument("--resume", action="store_true", help="continue what OUT holds")
+    parser.add_argument("--workers", type=whole(1, 64), default=2, help="training processes")
+    parser.add_argument("--seed", type=SEED, default=0)
+
+
+def _moments(commands: argparse._SubParsersAction) -> None:
+    moments = _command(commands, "moments", "moments worth looking at", "moments_find")
+    actions = moments.add_subparsers(metavar="ACTION", required=True, parser_class=_Parser)
+    parser = _command(actions, "find", "moments whose candidates end differently", "moments_find")
+    parser.add_argument("--suite", nargs="+", default=["libero_mini", "libero_mini_hard"])
+    parser.add_argument("--count", type=whole(1, 1000), default=12, help="in total, evenly over the suites")
+    parser.add_argument("--episodes", type=COUNT, default=60, help="episodes to search in each suite")
+    _planning(parser)
+    parser.add_argument("--out", default="assets/moments")
+
+
+def _bench(commands: argparse._SubParsersAction) -> None:
+    parser = _command(commands, "bench", "benchmarks, each against its reference in the same run")
+    parser.add_argument("name", metavar="NAME")
+    parser.add_argument("options", nargs=argparse.REMAINDER, help="the benchmark's own options")
+
+
+def _doctor(commands: argparse._SubParsersAction) -> None:
+    _command(commands, "doctor", "what works here, what does not, and the command that mends it")
