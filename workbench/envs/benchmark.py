@@ -43,11 +43,13 @@ class OwnBenchmark(Benchmark):
         return init_states(self.name, i)
 
 
-@register_benchmark
 class LIBERO_MINI(OwnBenchmark):
     name = "libero_mini"
 
 
-@register_benchmark
 class LIBERO_MINI_HARD(OwnBenchmark):
     name = "libero_mini_hard"
+
+
+register_benchmark(LIBERO_MINI)  # no decorator: it returns nothing
+register_benchmark(LIBERO_MINI_HARD)

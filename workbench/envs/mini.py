@@ -88,7 +88,6 @@ class CentreRegionSampler(TableRegionSampler):
         super().__init__(*args, ensure_object_boundary_in_range=False, z_offset=0.001, **kwargs)
 
 
-@register_problem
 class Libero_Mini_Manipulation(TASK_MAPPING["libero_floor_manipulation"]):
     """LIBERO's floor problem with our arena and camera; predicates, sampling and success are LIBERO's."""
 
@@ -118,4 +117,5 @@ class Libero_Mini_Manipulation(TASK_MAPPING["libero_floor_manipulation"]):
         mujoco_arena.set_camera("agentview", CAMERA_POSITION, quat, {"fovy": str(CAMERA_FOVY)})
 
 
+register_problem(Libero_Mini_Manipulation)  # no decorator: it returns nothing
 REGION_SAMPLERS["libero_mini_manipulation"] = {"floor": CentreRegionSampler}
