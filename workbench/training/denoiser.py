@@ -74,17 +74,21 @@ def train_denoiser(
         ema=recipe.ema,
         seed=seed,
     )
-    measure = Measurement(bundle, batches, list(demos_out), list(rollouts_out))
+    measure = Measurement(bundle, batches, list(demos_out), [*rollouts_out, *demos_out])
     average = yield from train(model, loss, out=out, settings=loop, team=team, measure=measure)
     return with_weights(bundle, average)
 
 
 def samples(demos: Sequence[Episode], rollouts: Sequence[Episode], bundle: Bundle, recipe: DenoiserRecipe) -> Samples:
-    """The epoch that a recipe's mix asks for; without rollouts the demonstrations serve as both."""
+    """The epoch that a recipe's mix asks for.
+
+    Demonstrations serve as successful rollouts, too, as in the published ALOHA training (METHOD.md 5.3): without
+    them the world model and the value would see the expert's failures only.
+    """
     policy, world, value = (recipe.mix[kind] for kind in ("policy", "world_model", "value"))
     return Samples(
         demos,
-        list(rollouts) or demos,
+        [*rollouts, *demos],
         chunk_size=bundle.layout.chunk_size,
         gamma=bundle.spec.gamma,
         demonstration_probability=policy / (policy + world + value),

@@ -110,7 +110,7 @@ MINI = Recipe(
         },
     ),
     policy=DenoiserRecipe(
-        iterations=3600,
+        iterations=3000,
         batch=32,
         learning_rate=1e-3,
         mix={"policy": 0.6, "world_model": 0.25, "value": 0.15},

@@ -1,0 +1,146 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # The main job in fifteen cells
+#
+# A *world-action model* proposes what a robot could do, imagines where each proposal leads, says what that is
+# worth, and the best proposal is executed. This notebook does all of it with the small model that ships with the
+# workbench: about two minutes, no GPU, no network.
+#
+# The second half executes plans in the LIBERO simulator; without a renderer (`workbench doctor` says) it shows
+# what was recorded.
+
+# %%
+import mediapy
+import numpy as np
+from IPython.display import HTML, display
+
+from workbench import moments, views
+from workbench.models import checkpoints
+from workbench.planning import run
+
+policy, planner = checkpoints.load_pair("mini")
+moment = moments.load(moments.available()[0]).plan.moment
+print(moment.instruction)
+
+# %% [markdown]
+# ## 1. One imagined future
+#
+# The picture on the left is what the camera sees. The one on the right exists only in the model: what it expects
+# to see when its next eight actions have been carried out.
+
+# %%
+from workbench.policy import predict
+
+now = views.observation_as_seen(moment.observation, policy.spec).images["primary"]
+said = predict(policy, moment.observation, moment.instruction, seed=0, pictures=True)
+mediapy.show_images({"now": now, "imagined": said.images["primary"]}, height=240)
+print(f"value {said.value:.2f}: if it succeeds, about {np.log(said.value) / np.log(policy.spec.gamma):.0f} steps from here")
+
+# %% [markdown]
+# ## 2. How it does that
+#
+# Everything is one "video" of nine latent frames. Some are pictures; actions, robot state and value are numbers
+# written into frames of their own (*latent frame injection*). Frames that are known stay; the others are denoised.
+
+# %%
+from workbench.steps import decode, denoise, encode, extract
+
+for index, (frame, known) in enumerate(zip(policy.layout.frames, policy.layout.known("policy"), strict=True)):
+    print(f"frame {index}: {frame.name:15} {'known' if known else 'to be denoised'}")
+
+# %% [markdown]
+# Five network calls take the unknown frames from pure noise to a prediction. The noise comes from a seed: another
+# seed is another plan.
+
+# %%
+from workbench.diffusion import noise
+from workbench.diffusion.samplers import schedule
+
+latents = encode(policy, moment.observation, moment.instruction)
+sample = denoise(policy.denoiser, latents, noise.draw([0], policy.layout), sigmas=schedule(5))
+said = extract(sample, policy.stats)
+print("first action (metres, radians, gripper):", np.round(said.actions[0, 0], 2))
+print("network sees noise levels", np.round(schedule(5), 1))
+
+# %% [markdown]
+# ## 3. The same network, asked another question
+#
+# Mark the actions as known and it is a *world model*: what happens if the robot does this? Here: what if it did
+# the opposite?
+
+# %%
+from workbench.steps import inject
+
+opposite = said.actions.copy()
+opposite[..., :3] *= -1
+asked = inject(sample, policy.stats, actions=opposite).ask("world_model")
+other = denoise(planner.denoiser, asked, noise.draw([0], policy.layout), sigmas=schedule(5))
+pictures = {"its own actions": decode(policy.tokenizer, sample), "the opposite": decode(policy.tokenizer, other)}
+mediapy.show_images({name: seen["primary"][0] for name, seen in pictures.items()}, height=240)
+
+# %% [markdown]
+# ## 4. Eight plans, side by side
+#
+# Eight seeds, eight plans; three imagined futures each, five value samples a future. The crown goes to the best
+# value after aggregation. **Before you look at the reasons: which one would you choose?**
+
+# %%
+from workbench.planning.best_of_n import PlanSettings, plan_events
+
+plan = run(plan_events(policy, planner, moment, settings=PlanSettings(seed=0)))
+seen = views.as_seen(plan, policy.spec)
+display(HTML(views.fragment(views.cards_html(seen))))
+
+# %% [markdown]
+# How sure is it? Every dot is one value sample.
+
+# %%
+views.values_figure(plan)
+
+# %% [markdown]
+# ## 5. Was it right?
+#
+# A simulator can be rewound. Each of the eight is executed from the same moment, then the policy goes on alone, on
+# the same luck for all. (This is the step that needs a renderer.)
+
+# %%
+from contextlib import closing
+
+from workbench import runtime
+
+problem = runtime.renderer_problem()
+if problem is None:
+    from workbench.envs.process import ProcessEnv
+    from workbench.rollout import execute_candidates
+
+    with closing(ProcessEnv(moment.address.split("/")[0], image_size=policy.spec.render_size)) as env:
+        truth = run(execute_candidates(env, policy, plan, range(8), seed=0))
+else:
+    print("recorded, because", problem)
+    truth = moments.load(moments.available()[0]).plan
+display(HTML(views.fragment(views.cards_html(views.as_seen(truth, policy.spec)))))
+
+# %% [markdown]
+# The imagined future of the chosen plan beside what really happened, with the error map:
+
+# %%
+display(HTML(views.fragment(views.truth_html(views.as_seen(truth, policy.spec), truth.best))))
+
+# %% [markdown]
+# ## 6. Now break it
+#
+# Change one thing and run again: the `seed` in cell 4, `aggregation="lcb"`, the instruction in
+# `predict(policy, moment.observation, "put the blue cube in the bin")`, or another moment from
+# `moments.available()`. When does the choice change, and when is it wrong?
