@@ -6,9 +6,13 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from workbench.bench.planning import largest_difference, serial_plan
+from workbench.models.bundle import tiny
 from workbench.planning import run
 from workbench.planning.best_of_n import PlanSettings, plan_events
-from workbench.types import Moment
+from workbench.planning.events import Called, Imagined, Proposed, Valued
+from workbench.platforms import PLATFORMS
+from workbench.types import Moment, Observation
 
 
 @pytest.mark.parametrize("shortcuts", [True, False])
@@ -31,3 +35,76 @@ def test_the_golden_plan(golden, shortcuts):
         torch.testing.assert_close(candidate.handle.x[0], context[f"candidate{i}.action_latents"][0], atol=2e-4, rtol=0)
     for rule, choice in expected["variants"].items():
         assert plan.choices[rule] == choice["chosen_index"]
+
+
+@pytest.fixture(scope="module")
+def small():
+    bundle = tiny(PLATFORMS["libero"], causal=False)
+    images = {camera: np.full((64, 64, 3), 90, np.uint8) for camera in ("wrist", "primary")}
+    return bundle, Moment(Observation(images, np.zeros(9)), "put the red cube on the plate", "test/0/0@0")
+
+
+def test_batched_equals_serial(small):
+    """3 x 5 ensembles together with every shortcut, and one sample after another without any."""
+    bundle, moment = small
+    settings = PlanSettings(candidates=3)
+    plan = run(plan_events(bundle, None, moment, settings=settings))
+    serial = serial_plan(bundle.plain(), bundle.plain(), moment, settings)
+    assert largest_difference(plan, serial) < 1e-4
+
+
+def test_events_fill_the_cards_phase_by_phase(small):
+    bundle, moment = small
+    events = list(plan_events(bundle, None, moment, settings=PlanSettings(candidates=2)))
+    kinds = [type(event).__name__ for event in events if not isinstance(event, Called)]
+    assert kinds == ["Proposed", "Imagined"] + ["Valued"] * 5
+    calls = [event for event in events if isinstance(event, Called)]
+    assert [call.done for call in calls] == list(range(1, calls[0].total + 1))
+    proposed, imagined = (next(e for e in events if type(e).__name__ == kind) for kind in ("Proposed", "Imagined"))
+    assert proposed.candidates[0].futures == {}
+    assert imagined.candidates[0].futures["primary"].shape == (3, 64, 64, 3)
+    rounds = [event.candidates[0].values for event in events if isinstance(event, Valued)]
+    assert [int(np.isfinite(values).sum()) for values in rounds] == [3, 6, 9, 12, 15]
+
+
+def test_candidates_differ_and_ranks_are_a_permutation(small):
+    bundle, moment = small
+    plan = run(plan_events(bundle, None, moment, settings=PlanSettings(candidates=4, futures=1, values=1)))
+    assert sorted(one.rank for one in plan.candidates) == [0, 1, 2, 3]
+    assert plan.candidates[plan.best].rank == 0
+    chunks = [one.actions for one in plan.candidates]
+    assert all(np.abs(chunks[0] - other).max() > 1e-3 for other in chunks[1:])
+    assert all(0 <= one.value <= 1 for one in plan.candidates)
+    assert plan.candidates[0].path.shape == (17, 3)
+
+
+def test_q_imagines_nothing_and_costs_less(small):
+    bundle, moment = small
+    settings = PlanSettings(candidates=2, value="q")
+    plan = run(plan_events(bundle, None, moment, settings=settings))
+    assert settings.network_calls == 2 * (5 + 15)
+    assert plan.candidates[0].values.shape == (1, 5)
+
+
+def test_the_papers_cost():
+    assert PlanSettings(calls=10, upstream_compatible=True).network_calls == 488
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("candidates", 0), ("candidates", 1000), ("calls", -1), ("values", 0), ("seed", -1)]
+)
+def test_impossible_settings_say_what_was_expected(field, value):
+    with pytest.raises(ValueError, match=f"{field}: expected"):
+        PlanSettings(**{field: value})
+
+
+@pytest.mark.parametrize("kind", [Called, Proposed, Imagined, Valued])
+def test_cancelling_at_any_event_leaves_the_model_usable(small, kind):
+    bundle, moment = small
+    settings = PlanSettings(candidates=2, futures=1, values=1)
+    before = run(plan_events(bundle, None, moment, settings=settings))
+    events = plan_events(bundle, None, moment, settings=settings)
+    next(event for event in events if isinstance(event, kind))
+    events.close()
+    after = run(plan_events(bundle, None, moment, settings=settings))
+    np.testing.assert_array_equal(before.candidates[0].actions, after.candidates[0].actions)
