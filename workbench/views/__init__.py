@@ -6,6 +6,7 @@
     outcomes_html(plan)         believed value against realised worth, all candidates
     orbit_html(plan)            all paths in a figure that a drag turns
     episode_html(state)         a closed loop, live or finished
+    gallery_html(moments)       a strip of moments to choose from
     paths_figure(plan)          all paths (plotly, 3-D)
     actions_figure(plan)        action curves (plotly)
     values_figure(plan)         all value samples (plotly)
@@ -18,10 +19,11 @@ them along, for a notebook.
 
 from workbench.views.cards import Pictures, cards_html, encode
 from workbench.views.episode import EpisodeState, episode_html
+from workbench.views.gallery import gallery_html
 from workbench.views.page import fragment, head_html, plan_html
 from workbench.views.paths import actions_figure, orbit_html, paths_figure
 from workbench.views.reveal import outcomes_html, truth_html
-from workbench.views.seen import as_seen
+from workbench.views.seen import as_seen, observation_as_seen
 from workbench.views.values import values_figure
 
 __all__ = [
@@ -33,7 +35,9 @@ __all__ = [
     "encode",
     "episode_html",
     "fragment",
+    "gallery_html",
     "head_html",
+    "observation_as_seen",
     "orbit_html",
     "outcomes_html",
     "paths_figure",

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from workbench.types import Candidate, Outcome, Plan
+from workbench.types import Candidate, Observation, Outcome, Plan
 from workbench.views import words
 from workbench.views.colours import colour, own
 from workbench.views.episode import progress_html
@@ -45,12 +45,16 @@ class Pictures:
     """Camera to dB between imagined and real, one a candidate."""
 
 
-def encode(plan: Plan) -> Pictures:
-    """Encode the pictures of `plan`. Imagined is the last future sample, the one of most network calls."""
+def encode(plan: Plan, *, after: Mapping[int, Observation] | None = None) -> Pictures:
+    """Encode the pictures of `plan`. Imagined is the last future sample, the one of most network calls.
+
+    `after` has the real observation at the end of the chunk for candidates whose outcome is not known yet.
+    """
+    after = after or {}
     seen = plan.moment.observation.images
     names = order(seen)
     imagined = {camera: [imagined_picture(c, camera) for c in plan.candidates] for camera in names}
-    real = {camera: [real_picture(c, camera) for c in plan.candidates] for camera in names}
+    real = {camera: [real_picture(c, camera, after.get(c.index)) for c in plan.candidates] for camera in names}
     pairs = {camera: list(zip(imagined[camera], real[camera], strict=True)) for camera in names}
     layers = {
         "imagined": {camera: [_if_all(data_uri, image) for image in imagined[camera]] for camera in names},
@@ -86,13 +90,14 @@ def cards_html(
     pictures: Pictures | None = None,
     status: str = "",
     progress: float | None = None,
+    note: str = "",
 ) -> str:
     """The whole board: headline, modes, one card a candidate, all paths, cost.
 
     `plan` may be unfinished (`best` -1 while nothing is chosen). `pictures` are those of `encode(plan)`,
     where the caller has them already. `status` is a word or two before the headline, such as "recorded";
-    `progress` in [0, 1] shows a bar. Paths are drawn on the first camera's picture where the observation
-    knows its projection.
+    `progress` in [0, 1] shows a bar (the board is busy); `note` is a sentence below the headline. Paths are
+    drawn on the first camera's picture where the observation knows its projection.
     """
     pictures = pictures or encode(plan)
     top = axis_top(plan.candidates)
@@ -101,17 +106,18 @@ def cards_html(
         for place, candidate in enumerate(plan.candidates)
     ]
     aside = tag("aside", orbit_html(plan), outcomes_html(plan), facts_html(plan))
-    executed = any(c.outcome is not None for c in plan.candidates)
+    executed = any(map(any, pictures.layers["real"].values()))
     return tag(
         "plan-board",
-        _bar(plan, pictures, status, progress),
+        _bar(plan, pictures, status, progress, note),
         tag("div", tag("div", *cards, class_="cards"), aside, class_="columns"),
         class_="wb board",
         data_truth="yes" if executed else "no",
+        data_busy="no" if progress is None else "yes",
     )
 
 
-def _bar(plan: Plan, pictures: Pictures, status: str, progress: float | None) -> str:
+def _bar(plan: Plan, pictures: Pictures, status: str, progress: float | None, note: str) -> str:
     """The line above the cards: what happened in words, and what to look at."""
     there = {mode for mode, cameras in pictures.layers.items() if any(map(any, cameras.values()))}
     shown = "real" if "real" in there else "imagined"
@@ -134,7 +140,8 @@ def _bar(plan: Plan, pictures: Pictures, status: str, progress: float | None) ->
     )
     chip = tag("span", text(status), class_="chip") if status else ""
     bar = "" if progress is None else progress_html(progress)
-    return tag("header", chip, bar, tag("p", text(words.headline(plan)), class_="headline"), controls)
+    said = tag("p", text(words.headline(plan)), tag("small", text(note)) if note else "", class_="headline")
+    return tag("header", chip, bar, said, controls)
 
 
 def _radio(mode: str, **state: bool) -> str:

@@ -27,17 +27,19 @@ class EpisodeState:
     """None while it runs."""
 
 
-def episode_html(state: EpisodeState, *, status: str = "", progress: float | None = None) -> str:
-    """The page of one episode. `status` is a word or two before the headline; `progress` is in [0, 1]."""
+def episode_html(state: EpisodeState, *, status: str = "", progress: float | None = None, note: str = "") -> str:
+    """The page of one episode; `status`, `progress` and `note` as in `cards_html`."""
     chip = tag("span", text(status), class_="chip") if status else ""
     bar = "" if progress is None else progress_html(progress)
-    headline = tag("p", text(headline_of(state)), class_=f"headline {_end(state)}")
+    small = tag("small", text(note)) if note else ""
+    headline = tag("p", text(headline_of(state)), small, class_=f"headline {_end(state)}")
     return tag(
         "section",
         tag("header", chip, bar, headline),
         tag("div", _live(state.observation), _trace(state), class_="running"),
         tag("div", *_decisions(state), class_="decisions"),
         class_="wb episode",
+        data_busy="no" if progress is None else "yes",
     )
 
 
@@ -51,6 +53,8 @@ def progress_html(share: float) -> str:
 
 def headline_of(state: EpisodeState) -> str:
     """Where the episode stands, in one sentence."""
+    if not state.instruction:
+        return "Choose a task and run it."
     if state.success is None:
         return f"{state.instruction}: step {state.step} of at most {state.horizon}"
     if state.success:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 from jaxtyping import UInt8
 
-from workbench.types import Candidate, Plan
+from workbench.types import Candidate, Observation, Plan
 from workbench.views import words
 from workbench.views.colours import own
 from workbench.views.pictures import Film, data_uri, error_map, film, fit, psnr
@@ -28,9 +28,12 @@ def imagined_picture(candidate: Candidate, camera: str) -> Picture | None:
     return None if future is None or len(future) == 0 else future[-1]
 
 
-def real_picture(candidate: Candidate, camera: str) -> Picture | None:
-    """What that camera really saw when the chunk had been executed, in the imagined picture's size."""
-    after = candidate.outcome.after_chunk if candidate.outcome else None
+def real_picture(candidate: Candidate, camera: str, after: Observation | None = None) -> Picture | None:
+    """What that camera really saw when the chunk had been executed, in the imagined picture's size.
+
+    `after` is the observation then, if there is no outcome yet to hold it.
+    """
+    after = candidate.outcome.after_chunk if candidate.outcome else after
     real, imagined = after.images.get(camera) if after else None, imagined_picture(candidate, camera)
     return real if real is None or imagined is None else fit(real, imagined)
 

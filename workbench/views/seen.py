@@ -17,7 +17,7 @@ from workbench.types import Candidate, Image, Observation, Plan
 
 def as_seen(plan: Plan, spec: PlatformSpec) -> Plan:
     """`plan` with present and real pictures prepared as for the model; projections follow. Films stay."""
-    moment = replace(plan.moment, observation=_observation(plan.moment.observation, spec))
+    moment = replace(plan.moment, observation=observation_as_seen(plan.moment.observation, spec))
     return replace(plan, moment=moment, candidates=[_candidate(c, spec) for c in plan.candidates])
 
 
@@ -25,10 +25,11 @@ def _candidate(candidate: Candidate, spec: PlatformSpec) -> Candidate:
     outcome = candidate.outcome
     if outcome is None or outcome.after_chunk is None:
         return candidate
-    return replace(candidate, outcome=replace(outcome, after_chunk=_observation(outcome.after_chunk, spec)))
+    return replace(candidate, outcome=replace(outcome, after_chunk=observation_as_seen(outcome.after_chunk, spec)))
 
 
-def _observation(seen: Observation, spec: PlatformSpec) -> Observation:
+def observation_as_seen(seen: Observation, spec: PlatformSpec) -> Observation:
+    """One observation with its pictures prepared as for the model, projections with them."""
     return replace(
         seen,
         images={camera: prepared(image, spec) for camera, image in seen.images.items()},

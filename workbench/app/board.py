@@ -1,0 +1,163 @@
+"""The plan page's state: a plan that fills in as events arrive, and how it looks at any time."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from typing import Any
+
+import numpy as np
+
+from workbench import views
+from workbench.app.engine import Engine, Loading
+from workbench.moments import RecordedMoment
+from workbench.planning.best_of_n import PlanSettings
+from workbench.planning.events import Called, ChunkExecuted, Executed, Imagined, Proposed, Stepped, Valued
+from workbench.types import Candidate, Moment, Observation, Plan
+
+PHASES = {"propose": "proposing", "imagine": "imagining", "value": "valuing"}
+SAME = 1e-3
+"""Actions that differ by less lead to the same recorded truth."""
+
+
+class Board:
+    """One plan on the page, recorded or live, being made, made, or executed."""
+
+    def __init__(self, recorded: RecordedMoment, engine: Engine) -> None:
+        """Open on a recorded plan, its truth still covered."""
+        self.recorded, self.engine = recorded, engine
+        self.origin = "recorded"
+        self.note = ""
+        self.plan = _covered(recorded.plan)
+        self._settle()
+
+    @property
+    def moment(self) -> Moment:
+        return self.plan.moment
+
+    def _settle(self) -> None:
+        """Nothing runs: no progress, no provisional pictures."""
+        self.progress: float | None = None
+        self.phase = ""
+        self.after: dict[int, Observation] = {}
+        self._pictures: views.Pictures | None = None
+
+    # what happens ------------------------------------------------------------------------------------
+
+    def begin(self, settings: PlanSettings) -> None:
+        """Empty cards for a new plan from the same moment."""
+        empty = np.zeros((0, 1))
+        candidates = [Candidate(i, settings.seed + i, empty) for i in range(settings.candidates)]
+        self._settle()
+        self.origin, self.note, self.progress, self.phase = "live", "", 0.0, "starting"
+        self.plan = Plan(
+            moment=self.recorded.plan.moment,
+            candidates=candidates,
+            best=-1,
+            margin=float("nan"),
+            choices={},
+            network_calls=0,
+            seconds={},
+            config=asdict(settings),
+            checkpoints={},
+            gamma=self.recorded.plan.gamma,
+        )
+
+    def begin_execution(self, indices: Sequence[int] | None) -> None:
+        """Candidates set out from the moment (all if None); earlier outcomes of theirs are covered."""
+        self._settle()
+        again = {c.index for c in self.plan.candidates} if indices is None else set(indices)
+        self._ahead = 2 * len(again)
+        self.note, self.progress, self.phase = "", 0.0, "rewinding"
+        self._update({index: {"outcome": None} for index in again})
+
+    def see(self, event: Any) -> bool:
+        """Take an event in; True if it is worth showing at once."""
+        match event:
+            case Loading():
+                self.phase = f"loading {event.what}"
+            case Called():
+                self.progress, self.phase = event.done / event.total, PHASES[event.phase]
+                return False
+            case Proposed() | Imagined() | Valued():
+                self.plan = replace(self.plan, candidates=event.candidates)
+                if isinstance(event, Imagined):
+                    self._pictures = None
+            case Stepped():
+                return False
+            case ChunkExecuted():
+                self.after[event.index] = event.after_chunk
+                self._advance("executing the chunks")
+            case Executed():
+                self._update({event.index: {"outcome": event.outcome}})
+                self._advance("letting the policy continue")
+        return True
+
+    def finish(self, plan: Plan) -> None:
+        """The work is done and this is its result."""
+        self._settle()
+        self.plan = plan
+
+    def stop(self, note: str) -> None:
+        """The work ended early: back to the recorded plan, unless there is a whole one."""
+        whole = self.plan if self.plan.best >= 0 else _covered(self.recorded.plan)
+        if whole is not self.plan:
+            self.origin = "recorded"
+        self._settle()
+        self.plan, self.note = whole, note
+
+    def uncover(self, indices: Sequence[int] | None, why: str) -> None:
+        """Show the recorded truth instead of executing: of the same candidates if they are the recorded ones."""
+        recorded = self.recorded.plan
+        if not _same(self.plan, recorded):
+            self.plan, self.origin = _covered(recorded), "recorded"
+        wanted = [self.plan.best] if indices is not None else [c.index for c in recorded.candidates]
+        truth = {c.index: c.outcome for c in recorded.candidates}
+        self._settle()
+        self._update({index: {"outcome": truth[index]} for index in wanted})
+        self.note = f"recorded truth; {why}"
+
+    def _update(self, changes: dict[int, dict[str, Any]]) -> None:
+        candidates = [replace(c, **changes.get(c.index, {})) for c in self.plan.candidates]
+        self.plan = replace(self.plan, candidates=candidates)
+        self._pictures = None
+
+    def _advance(self, phase: str) -> None:
+        self.phase, self._pictures = phase, None
+        self.progress = min(1.0, (self.progress or 0) + 1 / self._ahead)
+
+    # how it looks ------------------------------------------------------------------------------------
+
+    def html(self) -> str:
+        """The cards; pictures are encoded again only if they have changed."""
+        plan, spec = self._seen(), self.engine.spec
+        if self._pictures is None:
+            after = self.after
+            if spec is not None:
+                after = {index: views.observation_as_seen(seen, spec) for index, seen in after.items()}
+            self._pictures = views.encode(plan, after=after)
+        status = f"{self.origin} · {self.phase}" if self.phase else self.origin
+        return views.cards_html(plan, pictures=self._pictures, status=status, progress=self.progress, note=self.note)
+
+    def truth_html(self, index: int | None = None) -> str:
+        """Imagined beside real for one executed candidate (default: the chosen one); empty if there is none."""
+        executed = [c.index for c in self.plan.candidates if c.outcome is not None]
+        index = self.plan.best if index is None else index
+        if index not in executed:
+            return ""
+        return views.truth_html(self._seen(), index)
+
+    def _seen(self) -> Plan:
+        """The plan as the model sees it; as it is while no model is loaded."""
+        return views.as_seen(self.plan, self.engine.spec) if self.engine.spec else self.plan
+
+
+def _covered(plan: Plan) -> Plan:
+    """The plan as it was before anything was executed."""
+    return replace(plan, candidates=[replace(c, outcome=None) for c in plan.candidates])
+
+
+def _same(plan: Plan, recorded: Plan) -> bool:
+    """Whether the candidates are the recorded ones, so that their recorded truth is theirs."""
+    if len(plan.candidates) != len(recorded.candidates):
+        return False
+    pairs = zip(plan.candidates, recorded.candidates, strict=True)
+    return all(a.actions.shape == b.actions.shape and np.allclose(a.actions, b.actions, atol=SAME) for a, b in pairs)

@@ -1,0 +1,100 @@
+"""Build and serve the app: loopback by default, nothing fetched from outside, nothing sent there."""
+
+import os
+import socket
+from importlib import resources
+
+os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read when gradio is imported
+
+import gradio as gr
+import uvicorn
+from fastapi import FastAPI
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+
+from workbench import moments, runtime, views
+from workbench.app import episode, plan, settings
+from workbench.app.engine import Engine, suite_of
+from workbench.app.parts import Parts
+from workbench.app.session import Sessions
+from workbench.app.worker import Worker
+from workbench.views.tags import tag
+
+LOOPBACK = ("127.0.0.1", "localhost", "[::1]", "::1")
+TITLE = "Cosmos Policy Workbench"
+FONT = ["-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "Liberation Sans", "Arial", "sans-serif"]
+MONO = ["ui-monospace", "Menlo", "Consolas", "Liberation Mono", "monospace"]
+
+
+def build(checkpoint: str = "mini", planner: str | None = None) -> gr.Blocks:
+    """The pages, opened on the first recorded moment; models and simulator get ready meanwhile.
+
+    Raises ValueError if no moment is there to open on.
+    """
+    recorded = {name: moments.load(name) for name in moments.available()}
+    if not recorded:
+        raise ValueError("the app opens on a recorded moment and found none: `workbench moments find` makes some")
+    parts = Parts(Engine(checkpoint, planner), Worker(), Sessions(), recorded)
+    with gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True) as demo:
+        with gr.Sidebar(label="Settings", position="right", open=False, width=330, elem_id="settings"):
+            controls = settings.build(parts.engine, seed=int(parts.default.plan.config.get("seed", 0)))
+        gr.HTML(tag("strong", TITLE, class_="wb brand"), apply_default_css=False, elem_id="brand")
+        with gr.Tab("Plan", id="plan"):
+            plan.build(parts, controls)
+        with gr.Tab("Episode", id="episode"):
+            episode.build(parts, controls)
+        demo.load(parts.open, **plan.QUIET)
+        demo.unload(parts.leave)
+    demo.parts = parts
+    # In the background, what the first click will need; what goes wrong is said on that click.
+    parts.worker.start(lambda: parts.engine.warm(suite_of(parts.default.plan.moment)))
+    return demo
+
+
+def asgi(demo: gr.Blocks, *, host: str = "127.0.0.1") -> FastAPI:
+    """The app as an ASGI application: theme, style and safety.
+
+    Mounted rather than launched: `Blocks.launch` gives up if a loaded machine or a proxy keeps it from
+    fetching its own page within three seconds.
+    """
+    css = (resources.files("workbench.app") / "static" / "app.css").read_text(encoding="utf-8")
+    theme = gr.themes.Base(font=FONT, font_mono=MONO, primary_hue="blue", neutral_hue="slate", text_size="sm")
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    if host in LOOPBACK:  # a page of another site must not reach this one through a name of its own
+        app.add_middleware(TrustedHostMiddleware, allowed_hosts=[*LOOPBACK])
+    return gr.mount_gradio_app(
+        app,
+        demo,
+        path="/",
+        theme=theme,
+        head=f"{views.head_html()}<style>{css}</style>",
+        footer_links=[],
+        run_history=False,
+        ssr_mode=False,
+        enable_monitoring=False,
+        mcp_server=False,
+        pwa=False,
+        max_file_size=1,  # nothing is uploaded
+    )
+
+
+def launch(*, host: str = "127.0.0.1", port: int = 7860, checkpoint: str = "mini", planner: str | None = None) -> None:
+    """Serve the app until interrupted. ValueError, in one line, if the port is taken."""
+    check_port(host, port)
+    runtime.configure()
+    demo = build(checkpoint, planner)
+    print(f"{TITLE} at http://{host}:{port} (stop it with Ctrl-C)", flush=True)
+    try:
+        uvicorn.run(asgi(demo, host=host), host=host, port=port, log_level="warning")
+    finally:
+        demo.parts.close()
+
+
+def check_port(host: str, port: int) -> None:
+    """Raise ValueError if nothing can be served there, such as where something listens already."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            reason = error.strerror or error
+            raise ValueError(f"cannot serve at {host}:{port} ({reason}): choose another with --port") from None

@@ -1,0 +1,95 @@
+"""Everything about a plan that is not in sight at first, each knob with what it costs."""
+
+from dataclasses import dataclass, replace
+
+import gradio as gr
+
+from workbench.app.engine import Engine
+from workbench.planning.aggregate import AGGREGATIONS
+from workbench.planning.best_of_n import PlanSettings
+from workbench.views.tags import tag
+
+PRESETS = {"Quick (1 future x 1 value)": (1, 1), "Paper (3 x 5)": (3, 5)}
+"""Name to futures a candidate and values a future."""
+
+DEFAULT = "Paper (3 x 5)"
+VALUES = [("V(s'), of imagined futures", "v"), ("Q(s, a), imagines nothing", "q")]
+OWN = "the policy's own choice"
+
+KNOBS = {
+    "candidates": "one more candidate",
+    "calls": "one more call a candidate",
+    "futures": "one more future a candidate",
+    "future_calls": "one more call for the longest future",
+    "values": "one more value a future",
+    "value_calls": "one more call for the longest value",
+}
+"""Numeric settings to what turning them up by one means."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What a person has set: how to plan, and with which models."""
+
+    settings: PlanSettings
+    checkpoint: str
+    planner: str | None
+
+
+@dataclass(frozen=True, eq=False)
+class Controls:
+    """The controls by the name of the setting that they set."""
+
+    by_name: dict[str, gr.components.Component]
+
+    @property
+    def inputs(self) -> set[gr.components.Component]:
+        """What a handler that reads the settings takes."""
+        return set(self.by_name.values())
+
+    def read(self, data: dict) -> Choice:
+        """The settings out of a handler's inputs. ValueError, in one line, for what cannot be."""
+        given = {name: data[control] for name, control in self.by_name.items()}
+        checkpoint, planner = given.pop("checkpoint"), given.pop("planner")
+        numbers = {name: int(given.pop(name) or 0) for name in (*KNOBS, "seed")}
+        return Choice(PlanSettings(**numbers, **given), checkpoint, None if planner == OWN else planner)
+
+
+def build(engine: Engine, *, seed: int) -> Controls:
+    """The table of what everything costs, and the controls."""
+    paper, names = PlanSettings(), engine.checkpoints()
+    cost = gr.HTML(cost_html(engine, paper), apply_default_css=False)
+    by_name = {name: _slider(name, getattr(paper, name)) for name in KNOBS}
+    by_name["aggregation"] = gr.Dropdown(list(AGGREGATIONS), value=paper.aggregation, label="aggregation")
+    by_name["value"] = gr.Radio(VALUES, value="v", label="value")
+    by_name["seed"] = gr.Number(seed, precision=0, minimum=0, label="seed (each moment brings its own)")
+    by_name["checkpoint"] = gr.Dropdown(names, value=engine.checkpoint, label="policy checkpoint")
+    by_name["planner"] = gr.Dropdown([OWN, *names], value=engine.planner or OWN, label="planner checkpoint")
+    controls = Controls(by_name)
+
+    def on_change(data: dict) -> str:
+        return cost_html(engine, controls.read(data).settings)
+
+    changes = [control.change for control in by_name.values()]
+    gr.on(changes, on_change, controls.inputs, cost, show_progress="hidden", api_visibility="private")
+    return controls
+
+
+def _slider(name: str, value: int) -> gr.Slider:
+    most = 16 if name == "candidates" else 20 if name.endswith("calls") else 8
+    return gr.Slider(1, most, value=value, step=1, label=name.replace("_", " "))
+
+
+def cost_html(engine: Engine, settings: PlanSettings) -> str:
+    """Network calls and estimated seconds: of the plan, and of turning each knob up by one."""
+    rows = [_row("this plan", settings.network_calls, engine.seconds(settings))]
+    for name, label in KNOBS.items():
+        more = replace(settings, **{name: getattr(settings, name) + 1})
+        calls = more.network_calls - settings.network_calls
+        rows.append(_row(label, calls, engine.seconds(more) - engine.seconds(settings), sign="+"))
+    head = tag("tr", tag("th", ""), tag("th", "calls"), tag("th", "seconds"))
+    return tag("table", head, *rows, class_="wb cost")
+
+
+def _row(label: str, calls: int, seconds: float, sign: str = "") -> str:
+    return tag("tr", tag("td", label), tag("td", f"{calls:{sign}d}"), tag("td", f"{seconds:{sign}.1f}"))
