@@ -43,7 +43,7 @@ LIBERO = replace(PLATFORMS["libero"], chunk_size=4, execute_steps=3)
 
 @pytest.fixture(scope="module")
 def bundle():
-    return tiny(LIBERO, words="go to the left right")
+    return tiny(LIBERO, words="go to the left right stack red blue cube on")
 
 
 @pytest.fixture
@@ -299,3 +299,45 @@ def test_regret_and_rank_correlation_of_known_numbers():
     assert rank_correlation(plan) == pytest.approx(0.2)
     assert regret(replace(plan, best=3)) == 0.0
     assert realised_return(False, 3, gamma=0.9) == 0.0
+
+
+@pytest.mark.sim
+def test_the_truth_in_the_real_simulator_survives_saving_and_another_process(tmp_path, bundle):
+    """A plan made mid-episode, executed here, and executed again from its folder in a fresh process."""
+    from workbench.envs.libero import make_env
+    from workbench.envs.process import ProcessEnv
+    from workbench.planning.best_of_n import plan_events
+    from workbench.runs import open_plan, save_plan
+
+    env = make_env("libero_mini_hard", image_size=64)
+    env.reset(4, 7, 0)
+    env.horizon = 24  # a short continuation
+    for step in range(10):
+        env.step(np.array([0.3, -0.2, -0.4, 0, 0, 0.1, 1.0 if step % 4 else -1.0]))
+    moment = Moment(env.observe(LIBERO.cameras), env.instruction, "libero_mini_hard/4/7@10", env.snapshot())
+    plan = run(plan_events(bundle, bundle, moment, settings=QUICK))
+    first = run(execute_candidates(env, bundle, plan, seed=3))
+    env.close()
+    saved = open_plan(save_plan(plan, tmp_path / "plan"))
+    other = ProcessEnv("libero_mini_hard", image_size=64)
+    try:
+        # The horizon is the suite's there: only the chunks are compared, which end long before.
+        events = execute_candidates(other, bundle, saved, seed=3)
+        again = [event for event in take_until(events, Executed) if isinstance(event, ChunkExecuted)]
+    finally:
+        other.close()
+    assert [event.index for event in again] == [0, 1, 2]
+    for candidate, event in zip(first.candidates, again, strict=True):
+        outcome = candidate.outcome
+        assert outcome.steps == 14 and not outcome.success and outcome.worth == 0
+        assert np.allclose(outcome.after_chunk.proprio, event.after_chunk.proprio, atol=1e-12, rtol=0)
+        assert np.array_equal(outcome.after_chunk.images["wrist"], event.after_chunk.images["wrist"])
+
+
+def take_until(events, kind):
+    """Events before the first of `kind`; the generator is closed there."""
+    for event in events:
+        if isinstance(event, kind):
+            events.close()
+            return
+        yield event

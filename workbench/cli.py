@@ -96,7 +96,8 @@ def _app(commands: argparse._SubParsersAction) -> None:
     parser = _command(commands, "app", "the app in the browser")
     parser.add_argument("--host", default="127.0.0.1", help="address to serve at")
     parser.add_argument("--port", type=whole(1, 65535), default=7860)
-    parser.add_argument("--checkpoint", default="mini", help="name or folder")
+    parser.add_argument("--checkpoint", default="mini", help="name or folder of the policy")
+    parser.add_argument("--planner-checkpoint", help="what imagines and values; default: the policy's own choice")
 
 
 def _planning(parser: argparse.ArgumentParser) -> None:

@@ -5,6 +5,11 @@ import argparse
 
 def run(options: argparse.Namespace) -> None:
     """Serve the app until interrupted."""
-    from workbench.app.main import serve
+    from workbench.app.main import launch
 
-    serve(options.checkpoint, host=options.host, port=options.port)
+    launch(
+        host=options.host,
+        port=options.port,
+        checkpoint=options.checkpoint,
+        planner=options.planner_checkpoint,
+    )
