@@ -14,6 +14,7 @@ from jaxtyping import Float
 
 from workbench import files, runtime
 from workbench.envs import snapshots
+from workbench.envs.cameras import projection
 from workbench.envs.suites import Suite, assets, libero_assets, suite
 from workbench.types import Image, Observation, Snapshot
 
@@ -99,12 +100,13 @@ class LiberoEnv:
         return self._success
 
     def observe(self, cameras: Sequence[str] | None = None) -> Observation:
-        """Proprio (gripper 2, position 3 in metres, quaternion 4) and upright pictures of `cameras`."""
+        """Proprio (gripper 2, position 3 in metres, quaternion 4), upright pictures of `cameras`, their projections."""
         names = CAMERAS if cameras is None else cameras
         if unknown := [name for name in names if name not in CAMERAS]:
             raise ValueError(f"unknown camera {unknown[0]!r}; known cameras: {', '.join(CAMERAS)}")
         images = {name: self.render(CAMERAS[name]) for name in names}
-        return Observation(images=images, proprio=self._proprio.copy())
+        projections = {name: projection(self.sim, CAMERAS[name], self.image_size) for name in names}
+        return Observation(images, self._proprio.copy(), projections)
 
     def render(self, camera: str, *, size: int | None = None) -> Image:
         """A square picture of one of LIBERO's cameras, also those that no policy sees."""
