@@ -49,8 +49,16 @@ def simulator(suite: str, checkpoint: str) -> Iterator[Callable[[], "Env"]]:
     size = _render_size(checkpoint)
     with ThreadPoolExecutor(1) as pool:
         opening = pool.submit(ProcessEnv, suite, image_size=size)
+
+        def started() -> "Env":
+            try:
+                return opening.result()
+            except RuntimeError as error:
+                remedy = "`workbench doctor` says what mends it"
+                raise ValueError(f"the simulator does not start ({error}): {remedy}") from error
+
         try:
-            yield opening.result
+            yield started
         finally:
             if opening.exception() is None:
                 opening.result().close()
