@@ -64,6 +64,16 @@ def test_auc_counts_ordered_pairs():
     assert auc([0.1, 0.2], [True, True]) is None
 
 
+def test_auc_at_equal_step_ignores_how_late_a_score_is():
+    # Scores rise with the step whatever the outcome; at each step the failure scores higher.
+    scores, steps = [0.1, 0.2, 0.5, 0.6], [0, 0, 8, 8]
+    success = [True, False, True, False]
+    assert auc(scores, success, strata=steps) == 0.0
+    assert auc(scores, success) == 0.25
+    assert auc([0.1, 0.9], [True, False], strata=[0, 8]) is None  # never both at the same step
+    assert auc_interval(scores, success, strata=steps, resamplings=50) == (0.0, 0.0)
+
+
 def test_auc_interval_widens_when_scores_come_in_groups():
     generator = np.random.default_rng(1)
     success = np.repeat(generator.random(30) < 0.5, 10)

@@ -38,6 +38,7 @@ def run_episode(
     seed: int,
     reset_seed: int | None = None,
     cameras: Sequence[str] | None = None,
+    pictures: bool | None = None,
     record: bool = False,
     address: str = "",
 ) -> Events:
@@ -45,17 +46,18 @@ def run_episode(
 
     Without `planner` the policy acts alone, with `settings.calls` network calls a decision. `seed` is the
     policy's; `reset_seed` (default: the same) draws the initial state where `init` is None. `cameras` are
-    rendered at every step for somebody watching; then decisions carry imagined pictures, too. With `record`
-    all of the policy's cameras are, and the last event carries the `Episode`: one more observation than there
-    were control steps, the last one beside an action that rests.
+    rendered at every step for somebody watching. `pictures` says whether decisions carry imagined pictures, by
+    default if somebody watches. With `record` all of the policy's cameras are rendered, and the last event
+    carries the `Episode`: one more observation than control steps, the last beside an action that rests.
     """
     env.reset(task, init, seed if reset_seed is None else reset_seed)
     spec = policy.spec
     watch = union(spec.cameras if record else (), cameras or ())
+    pictures = bool(cameras) if pictures is None else pictures
     if planner is None:
-        decide = alone(policy, calls=settings.calls, pictures=bool(cameras))
+        decide = alone(policy, calls=settings.calls, pictures=pictures)
     else:
-        decide = best_of_n(policy, planner, settings, pictures=bool(cameras))
+        decide = best_of_n(policy, planner, settings, pictures=pictures)
     tape = _Tape()
     events = act(env, spec, decide, seed=seed, watch=watch, address=address)
     yield from tap(events, tape.see if record else None)
@@ -160,6 +162,7 @@ def run_suite(
     settings: PlanSettings,
     suite: str,
     cameras: Sequence[str] | None = None,
+    pictures: bool | None = None,
 ) -> Events:
     """Run the episodes of `schedule` (see `trials`), an `EpisodeResult` after each; returns all of those.
 
@@ -179,6 +182,7 @@ def run_suite(
             seed=trial.seed,
             reset_seed=trial.reset_seed,
             cameras=cameras,
+            pictures=pictures,
             address=f"{suite}/{trial.task}/{trial.start}",
         )
         seconds = time.perf_counter() - start

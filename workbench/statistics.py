@@ -9,11 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Num
 from scipy.stats import binomtest, norm, rankdata
 
 Successes = Sequence[bool] | Bool[np.ndarray, " n"]
 Scores = Sequence[float] | Float[np.ndarray, " n"]
+Strata = Sequence[float] | Num[np.ndarray, " n"] | None
 
 
 def wilson(successes: int, episodes: int, *, confidence: float = 0.95) -> tuple[float, float]:
@@ -22,9 +23,7 @@ def wilson(successes: int, episodes: int, *, confidence: float = 0.95) -> tuple[
     No episodes at all tell nothing: (0, 1).
     """
     if not 0 <= successes <= episodes:
-        raise ValueError(
-            f"expected 0 <= successes <= episodes, got {successes} of {episodes}: check the counts"
-        )
+        raise ValueError(f"expected 0 <= successes <= episodes, got {successes} of {episodes}: check the counts")
     if episodes == 0:
         return 0.0, 1.0
     interval = binomtest(successes, episodes).proportion_ci(confidence, method="wilson")
@@ -62,9 +61,7 @@ def paired_difference(first: Successes, second: Successes, *, confidence: float 
     """
     a, b = np.asarray(first, bool), np.asarray(second, bool)
     if a.shape != b.shape or a.ndim != 1 or len(a) == 0:
-        raise ValueError(
-            f"expected two equally long lists of successes, got {a.shape} and {b.shape}: pair them first"
-        )
+        raise ValueError(f"expected two equally long lists of successes, got {a.shape} and {b.shape}: pair them first")
     n = len(a)
     gained, lost = int((b & ~a).sum()), int((a & ~b).sum())
     rate_a, rate_b = a.mean(), b.mean()
@@ -93,9 +90,7 @@ def _correlation(both: int, gained: int, lost: int, episodes: int) -> float:
     return float(excess / np.sqrt(margins))
 
 
-def paired_episodes(
-    power: float = 0.8, *, discordant: float, difference: float, confidence: float = 0.95
-) -> int:
+def paired_episodes(power: float = 0.8, *, discordant: float, difference: float, confidence: float = 0.95) -> int:
     """Episodes that a paired comparison needs to see a true `difference` with probability `power`.
 
     `discordant` is the share of episodes on which the two disagree (Connor 1987). Both in (0, 1].
@@ -110,27 +105,32 @@ def paired_episodes(
     return int(np.ceil((numerator / difference) ** 2))
 
 
-def auc(scores: Scores, successes: Successes) -> float | None:
+def auc(scores: Scores, successes: Successes, *, strata: Strata = None) -> float | None:
     """Probability that a random success has a higher score than a random failure; ties count half.
 
-    0.5 is chance. None if one of the two kinds is missing.
+    0.5 is chance. With `strata` (the control step of each score, say) only pairs of the same stratum are
+    compared: without, late steps of successes would win by being late. None if there is no pair to compare.
     """
     x, y = np.asarray(scores, float), np.asarray(successes, bool)
     if x.shape != y.shape or x.ndim != 1:
         raise ValueError(f"expected one success a score, got {y.shape} for {x.shape}: pair them first")
-    positives = int(y.sum())
-    negatives = len(y) - positives
-    if positives == 0 or negatives == 0:
-        return None
-    rank_sum = rankdata(x)[y].sum()  # Mann-Whitney's U, which the AUC is a share of
-    return float((rank_sum - positives * (positives + 1) / 2) / (positives * negatives))
+    names = np.zeros(len(x)) if strata is None else np.asarray(strata)
+    won, pairs = 0.0, 0
+    for name in np.unique(names):
+        here = names == name
+        positives = int(y[here].sum())
+        rank_sum = rankdata(x[here])[y[here]].sum()
+        won += rank_sum - positives * (positives + 1) / 2  # Mann-Whitney's U: the pairs that are in order
+        pairs += positives * (int(here.sum()) - positives)
+    return float(won / pairs) if pairs else None
 
 
 def auc_interval(
     scores: Scores,
     successes: Successes,
     *,
-    groups: Sequence[int] | Int[np.ndarray, " n"] | None = None,
+    strata: Strata = None,
+    groups: Strata = None,
     resamplings: int = 2000,
     confidence: float = 0.95,
     seed: int = 0,
@@ -141,7 +141,8 @@ def auc_interval(
     independent; without them every score is its own group. None if the AUC itself is.
     """
     x, y = np.asarray(scores, float), np.asarray(successes, bool)
-    if auc(x, y) is None:
+    steps = np.zeros(len(x)) if strata is None else np.asarray(strata)
+    if auc(x, y, strata=steps) is None:
         return None
     names = np.arange(len(x)) if groups is None else np.asarray(groups)
     members = [np.flatnonzero(names == name) for name in np.unique(names)]
@@ -149,8 +150,8 @@ def auc_interval(
     draws = []
     for _ in range(resamplings):
         picked = np.concatenate([members[i] for i in generator.integers(len(members), size=len(members))])
-        draws.append(auc(x[picked], y[picked]))
-    found = [draw for draw in draws if draw is not None]  # a resampling of one kind only says nothing
+        draws.append(auc(x[picked], y[picked], strata=steps[picked]))
+    found = [draw for draw in draws if draw is not None]  # a resampling without a pair says nothing
     tail = (1 - confidence) / 2
     low, high = np.quantile(found, [tail, 1 - tail])
     return float(low), float(high)

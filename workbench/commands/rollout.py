@@ -44,6 +44,7 @@ def run(options: argparse.Namespace) -> None:
             settings=settings,
             suite=suite.name,
             cameras=(policy.spec.primary,) if options.videos else None,
+            pictures=False,
         )
         with watch.bar:
             results = follow(events, watch.see)

@@ -1,0 +1,134 @@
+"""`workbench bench foresight`: does the model foresee what happens? Its pictures and values against the truth.
+
+The policy acts alone; at every decision the planning model imagines where the chosen chunk leads and values it.
+Pictures are held against what the camera then shows, and against showing the present picture again. Values are
+asked two things: whether they order successes before failures at equal step (AUC), and whether they are the
+realised discounted return, counted from where they are asked, the end of the chunk (METHOD.md 2).
+"""
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from workbench import files
+from workbench.control import Events
+from workbench.envs.process import ProcessEnv
+from workbench.envs.suites import suite as find_suite
+from workbench.models import checkpoints
+from workbench.planning.best_of_n import PlanSettings
+from workbench.planning.events import Decided
+from workbench.platforms import PlatformSpec
+from workbench.provenance import provenance
+from workbench.rollout import EpisodeResult, realised_return, run_suite, trials
+from workbench.statistics import auc, auc_interval, wilson
+from workbench.types import Plan
+from workbench.views.pictures import psnr
+from workbench.views.seen import prepared
+
+
+@dataclass(frozen=True)
+class Foresight:
+    """One decision: what was expected of it and what came of it."""
+
+    episode: int
+    step: int
+    value: float
+    returned: float
+    """Realised discounted return from the end of the chunk."""
+    success: bool
+
+
+def main(options: Sequence[str]) -> int:
+    """Print what was found; returns an exit code."""
+    parser = argparse.ArgumentParser(prog="workbench bench foresight", description=__doc__)
+    parser.add_argument("--checkpoint", default="mini")
+    parser.add_argument("--planner-checkpoint")
+    parser.add_argument("--suite", default="libero_mini_hard")
+    parser.add_argument("--episodes", type=int, default=40)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path, help="also write the numbers to this JSON file")
+    given = parser.parse_args(options)
+    policy, planner = checkpoints.load_pair(given.checkpoint, given.planner_checkpoint)
+    suite = find_suite(given.suite)
+    env = ProcessEnv(suite.name, image_size=policy.spec.render_size)
+    settings = PlanSettings(candidates=1, aggregation="average")
+    schedule = trials(len(suite.tasks), given.episodes, seed=given.seed)
+    events = run_suite(env, policy, schedule, planner=planner, settings=settings, suite=suite.name, pictures=True)
+    try:
+        decisions, pictures = observe(events, policy.spec, total=len(schedule))
+    finally:
+        env.close()
+    numbers = measure(decisions, pictures)
+    for name, number in numbers.items():
+        print(f"{name}: {number}")
+    if given.out:
+        made = {"checkpoint": policy.name, "planner": planner.name, "suite": suite.name, "seed": given.seed}
+        files.write_json(given.out, {**provenance(), **made, **numbers})
+    return 0
+
+
+def observe(
+    events: Events, spec: PlatformSpec, *, total: int
+) -> tuple[list[Foresight], dict[str, list[tuple[float, float]]]]:
+    """Go through an evaluation; returns its decisions and, a camera, pairs of PSNR: imagined and copied."""
+    decisions: list[Foresight] = []
+    pictures: dict[str, list[tuple[float, float]]] = {camera: [] for camera in spec.cameras}
+    plans: list[Plan] = []
+    with tqdm(total=total, unit="episode", desc="comparing with the truth") as bar:
+        for event in events:
+            if isinstance(event, Decided):
+                if plans and spec.execute_steps == spec.chunk_size:
+                    _compare(plans[-1], event.plan, spec, pictures)
+                plans.append(event.plan)
+            elif isinstance(event, EpisodeResult):
+                decisions += [_foreseen(plan, event, spec, bar.n) for plan in plans]
+                plans = []
+                bar.update()
+    return decisions, pictures
+
+
+def _compare(plan: Plan, later: Plan, spec: PlatformSpec, pictures: dict[str, list[tuple[float, float]]]) -> None:
+    """Hold the imagined pictures against what the cameras show when the chunk has been executed."""
+    for camera, futures in plan.candidates[plan.best].futures.items():
+        now, real = (prepared(one.moment.observation.images[camera], spec) for one in (plan, later))
+        pictures[camera].append((float(np.mean([psnr(future, real) for future in futures])), psnr(now, real)))
+
+
+def _foreseen(plan: Plan, result: EpisodeResult, spec: PlatformSpec, episode: int) -> Foresight:
+    chosen = plan.candidates[plan.best]
+    step = int(plan.moment.address.rpartition("@")[2])
+    left = max(result.steps - step - spec.chunk_size, 0)
+    returned = realised_return(result.success, left, gamma=plan.gamma)
+    return Foresight(episode, step, float(chosen.value or 0.0), returned, result.success)
+
+
+def measure(decisions: Sequence[Foresight], pictures: dict[str, list[tuple[float, float]]]) -> dict[str, object]:
+    """Numbers by name, rounded; None where there is nothing to compare."""
+    values = np.array([one.value for one in decisions])
+    returns = np.array([one.returned for one in decisions])
+    successes = [one.success for one in decisions]
+    steps, episodes = [one.step for one in decisions], [one.episode for one in decisions]
+    endings = {one.episode: one.success for one in decisions}
+    interval = auc_interval(values, successes, strata=steps, groups=episodes)
+    area = auc(values, successes, strata=steps)
+    numbers: dict[str, object] = {
+        "episodes": len(endings),
+        "successes": sum(endings.values()),
+        "success_interval": [round(x, 3) for x in wilson(sum(endings.values()), len(endings))],
+        "decisions": len(decisions),
+        "value_auc_at_equal_step": area and round(area, 3),
+        "value_auc_interval": interval and [round(x, 3) for x in interval],
+        "value_mean": round(float(values.mean()), 3),
+        "return_mean": round(float(returns.mean()), 3),
+        "value_mean_absolute_error": round(float(np.abs(values - returns).mean()), 3),
+    }
+    for camera, pairs in pictures.items():
+        if pairs:
+            imagined, copied = np.minimum(pairs, 60).mean(0)  # two equal pictures have no finite PSNR
+            numbers[f"psnr_{camera}_imagined"] = round(float(imagined), 2)
+            numbers[f"psnr_{camera}_copied"] = round(float(copied), 2)
+    return numbers
