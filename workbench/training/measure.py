@@ -16,13 +16,15 @@ from workbench.steps.inject import read
 from workbench.training.batches import Batches
 from workbench.types import Episode
 
-WINDOWS, CALLS = 48, 5
+WINDOWS, CALLS, START = 48, 5, 5
 
 
 class Measurement:
     """Callable for the training loop: averaged model in, numbers out.
 
-    action_l1: mean absolute error of normalised actions, asked as a policy on demonstrations.
+    action_l1: mean absolute error of normalised actions, asked as a policy on demonstrations; action_l1_start:
+    the same in their first steps, where only pictures and words say where to go (later the arm's own position
+    gives it away, and a policy that sees nothing looks good).
     future_psnr, copy_psnr: imagined future pictures against the true ones, given the true actions; and what
     showing the current picture again would score. value_mae, value_correlation: V(s') of true futures.
     """
@@ -38,6 +40,7 @@ class Measurement:
         if self.demos:
             truth, said = self._ask(bundle, self.demos, "policy")
             numbers["action_l1"] = _error(truth, said, "actions")
+            numbers["action_l1_start"] = _error(*self._ask(bundle, self.demos, "policy", before=START), "actions")
         if self.rollouts:
             truth, said = self._ask(bundle, self.rollouts, "world_model")
             numbers |= _pictures(bundle, truth, said)
@@ -47,10 +50,12 @@ class Measurement:
             numbers["value_correlation"] = float(np.corrcoef(value, guess)[0, 1]) if value.std() > 0 else 0.0
         return numbers
 
-    def _ask(self, bundle: Bundle, episodes: list[Episode], mode: Mode) -> tuple[Latents, Latents]:
+    def _ask(
+        self, bundle: Bundle, episodes: list[Episode], mode: Mode, before: int | None = None
+    ) -> tuple[Latents, Latents]:
         random = np.random.default_rng(0)
         chosen = [episodes[i] for i in random.integers(len(episodes), size=WINDOWS)]
-        batch = self.batches.assemble([(e, int(random.integers(len(e))), mode) for e in chosen])
+        batch = self.batches.assemble([(e, int(random.integers(before or len(e))), mode) for e in chosen])
         text = bundle.text(batch.tokens)
         truth = Latents(
             batch.x0,

@@ -110,14 +110,14 @@ MINI = Recipe(
         },
     ),
     policy=DenoiserRecipe(
-        iterations=3000,
+        iterations=5000,
         batch=32,
         learning_rate=1e-3,
-        mix={"policy": 0.6, "world_model": 0.25, "value": 0.15},
-        loss=LossSettings(frame_weights={"actions": 4.0}),
+        mix={"policy": 0.7, "world_model": 0.2, "value": 0.1},
+        loss=LossSettings(frame_weights={"actions": 6.0}),
     ),
     planner=DenoiserRecipe(
-        iterations=2000,
+        iterations=1000,
         batch=32,
         learning_rate=4e-4,
         mix={"policy": 0.1, "world_model": 0.45, "value": 0.45},
