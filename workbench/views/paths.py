@@ -91,7 +91,7 @@ def orbit_html(plan: Plan) -> str:
 
 
 class _Frame:
-    """Metres to SVG units about the paths' middle, so that no turn leaves the picture."""
+    """Metres to SVG units about the paths' middle, so that turning about the vertical keeps all in sight."""
 
     def __init__(self, paths: Sequence[np.ndarray]) -> None:
         points = np.concatenate(paths).astype(float)
@@ -102,8 +102,9 @@ class _Frame:
         self.ground = low[2] - 0.15 * self.square
         corners = np.array([[*self.low, self.ground], [*self.high, high[2]]])
         self.middle = corners.mean(0)
-        radius = np.linalg.norm(corners[1, :2] - corners[0, :2]) / 2
-        self.scale = 0.48 * WIDTH / max(radius, 1e-6)
+        across = np.linalg.norm(corners[1, :2] - corners[0, :2])
+        tall = across * math.sin(ELEVATION) + (corners[1, 2] - corners[0, 2]) * math.cos(ELEVATION)
+        self.scale = 0.94 * min(WIDTH / max(across, 1e-6), HEIGHT / max(tall, 1e-6))
 
     def units(self, points: np.ndarray) -> np.ndarray:
         return (np.asarray(points, float) - self.middle) * self.scale

@@ -52,7 +52,7 @@ def truth_html(plan: Plan, index: int) -> str:
     parts = [_camera(plan, candidate, camera) for camera in order(plan.moment.observation.images)]
     parts += [
         tag("section", tag("h4", f"{text(camera)}, to its end"), film_html(film(frames), label=camera))
-        for camera, frames in candidate.outcome.frames.items()
+        for camera, frames in sorted(candidate.outcome.frames.items(), key=lambda item: item[0] != "primary")
         if len(frames)
     ]
     title = tag("h3", tag("span", words.name(index), class_="name"), text(sentence))
@@ -158,6 +158,16 @@ def _labels(executed: Sequence[Candidate], height: Callable[[Candidate], float],
     labels = []
     for group in groups:
         middle = float(np.mean([height(c) for c in group])) + 3.5
-        numbers = " ".join(str(c.index + 1) for c in sorted(group, key=lambda c: c.index))
-        labels.append(tag("text", numbers, x=x, y=middle, text_anchor=anchor))
+        labels.append(tag("text", _numbers([c.index + 1 for c in group]), x=x, y=middle, text_anchor=anchor))
     return labels
+
+
+def _numbers(numbers: Sequence[int]) -> str:
+    """Runs of three and more are joined: "1 3-6 8"."""
+    runs: list[list[int]] = []
+    for number in sorted(numbers):
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    return " ".join(f"{run[0]}–{run[-1]}" if len(run) > 2 else " ".join(map(str, run)) for run in runs)

@@ -1,0 +1,113 @@
+"""The plan page's state fills in event by event, and never claims more than is known."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from workbench.app.board import Board
+from workbench.app.engine import Engine, Loading
+from workbench.planning.best_of_n import PlanSettings
+from workbench.planning.events import Called, ChunkExecuted, Executed, Imagined, Proposed, Stepped, Valued
+
+
+@pytest.fixture
+def board(recorded) -> Board:
+    return Board(recorded, Engine())
+
+
+def proposed(plan):
+    return [replace(c, futures={}, values=None, value=None, rank=None, outcome=None) for c in plan.candidates]
+
+
+def test_it_opens_on_the_recorded_plan_with_its_truth_covered(board):
+    html = board.html()
+    assert ">recorded<" in html
+    assert html.count('class="crown"') == 1
+    assert "outcome" not in html.replace("outcomes", "")
+    assert board.truth_html() == ""
+
+
+def test_cards_are_there_at_once_and_fill_in(board, recorded):
+    plan = recorded.plan
+    board.begin(PlanSettings(seed=5))
+    assert [c.seed for c in board.plan.candidates] == list(range(5, 13))
+    html = board.html()
+    assert html.count("<article") == 8 and "paths appear here" in html
+    assert 'data-busy="yes"' in html and "live · starting" in html
+    assert not board.see(Called("propose", 1, 15))
+    assert board.see(Proposed(proposed(plan)))
+    assert board.html().count('class="overlay"') == 8
+    assert board.see(Imagined([replace(c, values=None, value=None, rank=None) for c in plan.candidates]))
+    assert board.html().count('class="imagined"') == 16
+    partial = [replace(c, values=np.where(np.arange(5) < 2, c.values, np.nan), outcome=None) for c in plan.candidates]
+    assert board.see(Valued(partial, 2, 5))
+    html = board.html()
+    assert 'aria-label="6 value samples' in html
+    assert 'class="crown"' not in html, "nothing is chosen while samples are missing"
+    board.finish(replace(plan, candidates=[replace(c, outcome=None) for c in plan.candidates]))
+    html = board.html()
+    assert html.count('class="crown"') == 1 and 'data-busy="no"' in html and ">live<" in html
+
+
+def test_progress_is_counted_in_network_calls(board):
+    board.begin(PlanSettings())
+    board.see(Called("imagine", 6, 15))
+    assert 'aria-valuenow="40"' in board.html() and "live · imagining" in board.html()
+    board.see(Loading("checkpoint mini"))
+    assert "loading checkpoint mini" in board.html()
+
+
+def test_pictures_after_the_chunk_come_before_the_outcome(board, recorded):
+    outcome = recorded.plan.candidates[3].outcome
+    board.begin_execution(None)
+    assert not board.see(Stepped(1, [0.0] * 7, None, False))
+    assert board.see(ChunkExecuted(3, outcome.after_chunk, {}))
+    html = board.html()
+    assert html.count('<img class="real"') == 2
+    assert "strong" not in html
+    assert board.see(Executed(3, outcome))
+    html = board.html()
+    assert html.count("<strong") == 1 and "59 steps" in html
+    assert "executing" not in html and "letting the policy continue" in html
+
+
+def test_the_truth_of_the_chosen_one_is_shown_once_known(board, recorded):
+    board.finish(recorded.plan)
+    assert "succeeds in" in board.truth_html()
+    assert "fails" in board.truth_html(1)
+
+
+def test_without_a_renderer_the_recorded_truth_is_shown_and_named_so(board, recorded):
+    board.uncover([board.plan.best], "cannot render: sudo apt-get install -y libosmesa6")
+    html = board.html()
+    assert html.count("<strong") == 1
+    assert "recorded truth; cannot render: sudo apt-get install -y libosmesa6" in html
+    board.uncover(None, "cannot render")
+    assert board.html().count("<strong") == 8
+
+
+def test_recorded_truth_is_never_given_to_other_candidates(board, recorded):
+    other = [replace(c, actions=c.actions + 0.1, outcome=None) for c in recorded.plan.candidates]
+    board.begin(PlanSettings())
+    board.finish(replace(recorded.plan, candidates=other))
+    board.uncover(None, "cannot render")
+    assert ">recorded<" in board.html()
+    assert np.array_equal(board.plan.candidates[0].actions, recorded.plan.candidates[0].actions)
+    same = [replace(c, actions=c.actions + 1e-5, outcome=None) for c in recorded.plan.candidates]
+    board.begin(PlanSettings())
+    board.finish(replace(recorded.plan, candidates=same))
+    board.uncover(None, "cannot render")
+    assert ">live<" in board.html()
+
+
+def test_stopping_early_goes_back_to_something_whole(board, recorded):
+    board.begin(PlanSettings())
+    board.see(Proposed(proposed(recorded.plan)))
+    board.stop("cancelled")
+    html = board.html()
+    assert ">recorded<" in html and "cancelled" in html and html.count('class="crown"') == 1
+    board.begin_execution(None)
+    board.see(Executed(3, recorded.plan.candidates[3].outcome))
+    board.stop("cancelled")
+    assert board.html().count("<strong") == 1, "what was found out is kept"

@@ -1,0 +1,58 @@
+"""Every knob says what it costs, with the library's own count."""
+
+import re
+
+import gradio as gr
+import pytest
+
+from workbench.app.engine import Engine
+from workbench.app.settings import DEFAULT, KNOBS, OWN, PRESETS, build, cost_html
+from workbench.planning.best_of_n import PlanSettings
+
+
+@pytest.fixture
+def engine() -> Engine:
+    engine = Engine()
+    engine.seconds_a_call = 0.01
+    return engine
+
+
+def rows(html: str) -> dict[str, tuple[int, float]]:
+    found = re.findall(r"<tr><td>([^<]+)</td><td>([-+\d]+)</td><td>([-+\d.]+)</td></tr>", html)
+    return {label: (int(calls), float(seconds)) for label, calls, seconds in found}
+
+
+def test_calls_and_seconds_of_the_default_plan(engine):
+    a_candidate = 5 + (1 + 3 + 5) + 3 * (1 + 2 + 3 + 4 + 5)
+    costs = rows(cost_html(engine, PlanSettings()))
+    assert costs["this plan"] == (8 * a_candidate, pytest.approx(0.08 * a_candidate, abs=0.05))
+    assert costs["one more candidate"] == (a_candidate, pytest.approx(0.01 * a_candidate, abs=0.05))
+    assert costs["one more call a candidate"] == (8, pytest.approx(0.08, abs=0.05))
+    assert set(costs) == {"this plan", *KNOBS.values()}
+
+
+def test_knobs_at_their_end_still_have_a_cost(engine):
+    with gr.Blocks():
+        controls = build(engine, seed=0)
+    ends = PlanSettings(**{name: controls.by_name[name].maximum for name in KNOBS})
+    assert set(rows(cost_html(engine, ends))) == {"this plan", *KNOBS.values()}
+
+
+def test_controls_read_back_as_settings(engine):
+    with gr.Blocks():
+        controls = build(engine, seed=7)
+    data = {control: control.value for control in controls.inputs}
+    choice = controls.read(data)
+    assert choice.settings == PlanSettings(seed=7)
+    assert (choice.checkpoint, choice.planner) == ("mini", None)
+    data[controls.by_name["planner"]] = "mini"
+    data[controls.by_name["value"]] = "q"
+    data[controls.by_name["seed"]] = None
+    choice = controls.read(data)
+    assert (choice.settings.value, choice.settings.seed, choice.planner) == ("q", 0, "mini")
+
+
+def test_presets_are_the_two_in_sight():
+    assert PRESETS[DEFAULT] == (PlanSettings().futures, PlanSettings().values)
+    assert (1, 1) in PRESETS.values()
+    assert OWN not in PRESETS
