@@ -31,6 +31,9 @@ class Batch:
 
 Item = tuple[Episode, int, Mode]
 
+START = 2
+"""First steps of an episode in which the arm has not yet betrayed where it is going."""
+
 
 class Batches:
     """The batch of every iteration, as a function of its number."""
@@ -45,10 +48,11 @@ class Batches:
         *,
         size: int,
         value_mode: Mode,
+        start_share: float,
         seed: int,
     ) -> None:
         self.samples, self.bank, self.layout, self.stats, self.text = samples, bank, layout, stats, text
-        self.size, self.value_mode, self.seed = size, value_mode, seed
+        self.size, self.value_mode, self.start_share, self.seed = size, value_mode, start_share, seed
 
     def at(self, iteration: int, *, worker: int = 0, workers: int = 1) -> Batch:
         """This worker's share of the batch of an iteration; all follows from seed and iteration."""
@@ -61,11 +65,15 @@ class Batches:
             batch=iteration % per_epoch,
         )
         indices, coins = next(iter(sampler))
-        located = [
-            self.samples.locate(int(i), float(c))
-            for i, c in zip(indices[worker::workers], coins[worker::workers], strict=True)
-        ]
-        return self.assemble([(e, step, self.value_mode if kind == "value" else kind) for e, step, kind in located])
+        mine = zip(indices[worker::workers], coins[worker::workers], strict=True)
+        return self.assemble([self._item(int(index), float(coin)) for index, coin in mine])
+
+    def _item(self, index: int, coin: float) -> Item:
+        episode, step, kind = self.samples.locate(index, coin)
+        if kind != "policy":
+            return episode, step, self.value_mode if kind == "value" else kind
+        # A policy sample has no use for its coin: it decides whether the sample is moved to the beginning.
+        return episode, step % START if coin < self.start_share else step, kind
 
     def assemble(self, items: list[Item]) -> Batch:
         """A batch of given steps of given episodes."""

@@ -44,6 +44,7 @@ def train_denoiser(
         bundle.text,
         size=recipe.batch,
         value_mode=recipe.value_mode,
+        start_share=recipe.start_share,
         seed=seed,
     )
     model = nn.ModuleDict({"denoiser": bundle.denoiser, "text": bundle.text}).train()

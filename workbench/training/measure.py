@@ -16,14 +16,14 @@ from workbench.steps.inject import read
 from workbench.training.batches import Batches
 from workbench.types import Episode
 
-WINDOWS, CALLS, START = 48, 5, 5
+WINDOWS, CALLS = 48, 5
 
 
 class Measurement:
     """Callable for the training loop: averaged model in, numbers out.
 
     action_l1: mean absolute error of normalised actions, asked as a policy on demonstrations; action_l1_start:
-    the same in their first steps, where only pictures and words say where to go (later the arm's own position
+    the same at their first step, where only pictures and words say where to go (later the arm's own position
     gives it away, and a policy that sees nothing looks good).
     future_psnr, copy_psnr: imagined future pictures against the true ones, given the true actions; and what
     showing the current picture again would score. value_mae, value_correlation: V(s') of true futures.
@@ -40,7 +40,7 @@ class Measurement:
         if self.demos:
             truth, said = self._ask(bundle, self.demos, "policy")
             numbers["action_l1"] = _error(truth, said, "actions")
-            numbers["action_l1_start"] = _error(*self._ask(bundle, self.demos, "policy", before=START), "actions")
+            numbers["action_l1_start"] = _error(*self._ask(bundle, self.demos, "policy", before=1), "actions")
         if self.rollouts:
             truth, said = self._ask(bundle, self.rollouts, "world_model")
             numbers |= _pictures(bundle, truth, said)

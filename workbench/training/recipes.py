@@ -34,6 +34,9 @@ class DenoiserRecipe:
     mix: Mapping[str, float]
     """Share of policy, world-model and value samples; the latter two come from rollouts (METHOD.md 5.3)."""
     value_mode: Mode = "v"
+    start_share: float = 0.0
+    """Share of policy samples that are moved to the first steps of their episodes. Only there do pictures and words
+    alone say where to go; a step later the arm's own position does, and a policy may learn to look at nothing else."""
     warmup: int = 200
     weight_decay: float = 0.02
     clip: float = 1.0
@@ -114,6 +117,7 @@ MINI = Recipe(
         batch=32,
         learning_rate=1e-3,
         mix={"policy": 0.7, "world_model": 0.2, "value": 0.1},
+        start_share=0.3,
         loss=LossSettings(frame_weights={"actions": 6.0}),
     ),
     planner=DenoiserRecipe(
