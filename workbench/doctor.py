@@ -196,6 +196,20 @@ def check_checkpoints() -> Finding:
     return "mini" in names, found, remedy
 
 
+def check_moments() -> Finding:
+    """The shipped moments, on which the app and the notebooks open, can be read."""
+    from workbench import moments
+
+    remedy = f"git -C {ROOT} checkout -- assets/moments"
+    try:
+        names = moments.available()
+        for name in names:
+            moments.load(name)
+    except (ValueError, OSError) as error:
+        return False, str(error), remedy
+    return bool(names), f"{len(names)} to decide from" if names else f"none in {moments.folder()}", remedy
+
+
 def check_video() -> Finding:
     """ffmpeg encodes H.264."""
     import imageio_ffmpeg
@@ -224,6 +238,7 @@ CHECKS: tuple[tuple[str, bool, Callable[[], Finding]], ...] = (
     ("simulator", True, check_simulator),
     ("LIBERO assets", False, check_assets),
     ("checkpoints", True, check_checkpoints),
+    ("moments", False, check_moments),
     ("video", False, check_video),
     ("disk", True, check_disk),
 )
