@@ -137,6 +137,9 @@ def test_a_stopped_search_continues_and_finds_the_same(tmp_path, bundle):
     assert run(search(tmp_path / "b", bundle)) == whole
     again = list(search(tmp_path / "b", bundle))
     assert not any(isinstance(event, Stepped) for event in again)
+    strange = replace(bundle, sha256="another")
+    with pytest.raises(ValueError, match="another checkpoint or other settings: choose another folder"):
+        run(search(tmp_path / "b", strange))
     for name in whole:
         first, second = load(name, tmp_path / "a/out"), load(name, tmp_path / "b/out")
         assert (first.title, first.why, first.score) == (second.title, second.why, second.score)

@@ -9,7 +9,7 @@ import json
 import shutil
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -120,16 +120,15 @@ def find(
 
     In each, the policy acts alone; where its proposals differ most, all are executed. Yields `Examined` a moment
     beside the events of acting and planning; returns the names in `out`. What is found is there at once; a
-    search that was stopped continues.
+    search that was stopped continues. ValueError if `out` is of another search.
     """
     search = _Search(env, policy, planner, suite, settings, Path(out), count)
     progress = search.out / f"{suite.name}.search.json"
-    done = files.read_json(progress)["episodes"] if progress.exists() else 0
-    for k in range(done, episodes):
+    for k in range(search.begin(progress), episodes):
         places = yield from search.places(k % len(suite.tasks), k // len(suite.tasks))
         for place in places[:TRIES]:
             yield from search.examine(*place)
-        files.write_json(progress, {"episodes": k + 1, "seed": settings.seed})
+        files.write_json(progress, {"episodes": k + 1, **search.identity})
         yield Searched(k + 1, episodes)
     return search.kept()
 
@@ -143,6 +142,24 @@ class _Search:
     settings: PlanSettings
     out: Path
     count: int
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What the found moments depend on."""
+        models = {"checkpoint": self.policy.sha256, "planner": self.planner.sha256}
+        return {**models, "settings": asdict(self.settings)}
+
+    def begin(self, progress: Path) -> int:
+        """How many episodes an earlier search of the same kind went through; ValueError after another kind."""
+        if not progress.exists():
+            return 0
+        earlier = files.read_json(progress)
+        if {key: earlier.get(key) for key in self.identity} != self.identity:
+            raise ValueError(
+                f"{progress} is of a search with another checkpoint or other settings: "
+                "choose another folder, or remove it and its moments"
+            )
+        return int(earlier["episodes"])
 
     def places(self, task: int, number: int) -> Events:
         """Moments of one fresh episode with the settings to plan there, the most undecided ones first."""
