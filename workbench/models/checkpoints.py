@@ -77,7 +77,7 @@ def load_pair(policy: str | Path, planner: str | Path | None = None, **settings:
 
 def resolve(name: str | Path) -> Path:
     """The folder of a checkpoint; raises ValueError that lists the shipped names."""
-    for path in (folder() / str(name), Path(name)):
+    for path in (folder() / str(name), Path(name).absolute()):
         files.recover_folder(path)  # a save that was killed between its two renames
         if (path / "config.json").is_file():
             return path.resolve()

@@ -113,7 +113,7 @@ MINI = Recipe(
         },
     ),
     policy=DenoiserRecipe(
-        iterations=5000,
+        iterations=4200,
         batch=32,
         learning_rate=1e-3,
         mix={"policy": 0.7, "world_model": 0.2, "value": 0.1},
@@ -121,7 +121,7 @@ MINI = Recipe(
         loss=LossSettings(frame_weights={"actions": 6.0}),
     ),
     planner=DenoiserRecipe(
-        iterations=1000,
+        iterations=800,
         batch=32,
         learning_rate=4e-4,
         mix={"policy": 0.1, "world_model": 0.45, "value": 0.45},
