@@ -85,3 +85,16 @@ def test_a_check_that_breaks_is_a_finding_and_the_others_are_still_made(monkeypa
     torch, disk = doctor.checks()
     assert torch == doctor.Check("torch", False, "ImportError: libtorch.so: cannot open", doctor.MAKE_SETUP)
     assert disk.ok
+
+
+def test_missing_and_damaged_moments_are_named(tmp_path, monkeypatch):
+    monkeypatch.setenv("WORKBENCH_ASSETS", str(tmp_path))
+    ok, detail, _ = doctor.check_moments()
+    assert not ok
+    assert detail == f"none in {tmp_path / 'moments'}"
+    (tmp_path / "moments" / "a").mkdir(parents=True)
+    (tmp_path / "moments" / "a" / "moment.json").write_text("[]")
+    ok, detail, remedy = doctor.check_moments()
+    assert not ok
+    assert "moment.json" in detail
+    assert remedy.endswith("checkout -- assets/moments")
