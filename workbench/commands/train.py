@@ -20,7 +20,7 @@ def run(options: argparse.Namespace) -> None:
         raise ValueError(f"--preset: expected one of {', '.join(PRESETS)}; got {options.preset!r}")
     stages = [options.stage] if options.stage else list(STAGES)
     out, data = Path(options.out), [Path(folder) for folder in options.data]
-    begun = [stage for stage in stages if (out / stage).exists()]
+    begun = [stage for stage in stages if (out / stage).is_dir() and any((out / stage).iterdir())]
     if begun and not options.resume:
         raise ValueError(f"{out} holds an earlier {begun[0]} stage: add --resume, or choose another folder")
     for stage in stages:
