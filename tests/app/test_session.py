@@ -72,6 +72,19 @@ def test_cancel_stops_the_run_and_the_next_one_works(session):
     assert again.end == ("finish", 2)
 
 
+def test_a_new_run_takes_the_page_over_from_the_old_one(session):
+    def endless():
+        while True:
+            yield
+
+    seen = Seen()
+    old = session.run(endless, seen)
+    next(old)
+    list(session.run(lambda: count(2), seen))
+    list(old)
+    assert seen.end == ("finish", 2), "the old run's end says nothing"
+
+
 def test_windows_are_bounded_and_the_oldest_goes_first(session):
     windows = Sessions()
     for number in range(MOST):

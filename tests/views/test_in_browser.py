@@ -75,6 +75,13 @@ def test_the_wipe_moves_on_all_cards_at_once(page):
     assert clips == {"inset(0px 75% 0px 0px)"}
 
 
+def test_the_cross_fade_mixes_now_and_imagined(page):
+    page.get_by_text("imagined", exact=True).first.click()
+    page.locator("input.mix").fill("40")
+    page.wait_for_timeout(400)
+    assert opacity(page, ".card .imagined") == pytest.approx(0.4)
+
+
 def test_best_first_sorts(page):
     page.get_by_text("best first").click()
     places = [(card.bounding_box(), card.locator(".rank").inner_text()) for card in page.locator(".card").all()]

@@ -84,7 +84,7 @@ def launch(*, host: str = "127.0.0.1", port: int = 7860, checkpoint: str = "mini
     demo = build(checkpoint, planner)
     print(f"{TITLE} at http://{host}:{port} (stop it with Ctrl-C)", flush=True)
     try:
-        uvicorn.run(asgi(demo, host=host), host=host, port=port, log_level="warning")
+        uvicorn.run(asgi(demo, host=host), host=host, port=port, log_level="warning", timeout_graceful_shutdown=2)
     finally:
         demo.parts.close()
 

@@ -41,6 +41,8 @@ class Session:
                     yield
             state.finish(job.result)
         except Cancelled:
+            if self._job is not job:  # another run has taken the page over
+                return
             state.stop("cancelled")
         except Exception as error:  # whatever went wrong is said on the page, and the page lives on
             state.stop(" ".join(str(error).split()) or type(error).__name__)

@@ -144,6 +144,11 @@ def _bar(plan: Plan, pictures: Pictures, status: str, progress: float | None, no
     return tag("header", chip, bar, said, controls)
 
 
+def _slider(variable: str, label: str) -> str:
+    """A slider that the script ties to a CSS variable of the board."""
+    return tag("input", type="range", class_=variable, min=0, max=100, value=100, aria_label=label, title=label)
+
+
 def _radio(mode: str, **state: bool) -> str:
     box = tag("input", type="radio", name="mode", value=mode, **state)
     return tag("label", box, tag("span", MODES[mode]))

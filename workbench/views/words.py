@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float
 
+from workbench.planning.aggregate import SUCCESS
 from workbench.types import Candidate, Outcome, Plan
 
 RULES = {
@@ -19,9 +20,6 @@ RULES = {
     "majority_mean": "majority mean",
 }
 """Aggregation rule to what people call it. `lcb` is the mean less one standard deviation."""
-
-FAILURE = 0.05
-"""A value sample at most this foresees failure (upstream's success threshold)."""
 
 COIN_TOSS = (0.45, 0.6)
 """Whoever wins this share of the bootstrap resamplings is nearly a coin toss; below it, not even that."""
@@ -130,7 +128,7 @@ def _why_not(candidate: Candidate, first: Candidate) -> str:
     if gap == 0:
         return f"ties with {winner}, which has the lower number"
     if candidate.value == 0 and len(drawn) > 1:
-        return f"{int((drawn <= FAILURE).sum())} of {len(drawn)} samples foresee failure"
+        return f"{int((drawn <= SUCCESS).sum())} of {len(drawn)} samples foresee failure"
     why = f"{number(gap)} below {winner}"
     if len(drawn) > 1 and _within_spread(first, candidate):
         return why + ", within its spread"

@@ -3,33 +3,35 @@
 (() => {
   const define = (name, type) => customElements.get(name) || customElements.define(name, type);
 
-  // The board of cards: the common wipe, and the candidate under the pointer lit in cards and paths alike.
+  // The board of cards: the common sliders, and the candidate under the pointer lit in cards and paths alike.
   define("plan-board", class extends HTMLElement {
     static observedAttributes = ["style", "data-truth"];
-    wipe = null;
+    sliders = new Map(); // CSS variable to percent
     connectedCallback() {
       this.addEventListener("input", (event) => {
-        if (event.target.matches(".wipe")) this.setWipe(event.target.value);
+        const slider = event.target.closest(".mix, .wipe");
+        if (slider) this.slide(slider.className, slider.value);
       });
       this.addEventListener("pointerover", (event) => this.light(event.target.closest("[data-candidate]")));
       this.addEventListener("pointerleave", () => this.light(null));
     }
     attributeChangedCallback(name, before, after) {
-      if (name === "style" && after === null && this.wipe !== null) this.setWipe(this.wipe);
+      if (name === "style" && after === null) for (const [variable, percent] of this.sliders) this.slide(variable, percent);
       if (name === "data-truth" && after === "yes") this.select("real");
       if (name === "data-truth" && before === "yes" && after === "no") this.select("imagined");
     }
-    setWipe(percent) {
-      this.wipe = percent;
-      this.style.setProperty("--wipe", `${percent}%`);
+    slide(variable, percent) {
+      this.sliders.set(variable, percent);
+      this.style.setProperty(`--${variable}`, `${percent}%`);
     }
     select(mode) {
       queueMicrotask(() => {
         const radio = this.querySelector(`input[name="mode"][value="${mode}"]`);
         if (radio) radio.checked = true;
-        const slider = this.querySelector("input.wipe");
-        if (slider) slider.value = 100;
-        this.setWipe(100);
+        for (const slider of this.querySelectorAll(".mix, .wipe")) {
+          slider.value = 100;
+          this.slide(slider.className, 100);
+        }
       });
     }
     light(part) {

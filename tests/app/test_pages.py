@@ -1,0 +1,255 @@
+"""Both pages in a real browser, over the real simulator and a model with random weights.
+
+The app runs as a user runs it, `workbench app`, on assets made here: two moments late in an episode, so that
+executing a candidate to the horizon takes seconds.
+"""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import urllib.request
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from playwright.sync_api import expect
+from watched_page import headless, watched
+
+from workbench import runtime
+
+pytestmark = [pytest.mark.browser, pytest.mark.sim]
+
+LATE = 104
+"""Control step of the moments; the suite's horizon is 120."""
+MINUTES = 120_000
+"""How long a loaded machine may take, in milliseconds."""
+
+
+@pytest.fixture(scope="module")
+def assets(tmp_path_factory) -> Path:
+    """A folder of assets with a random checkpoint and two moments with their truth."""
+    from workbench.models import checkpoints
+    from workbench.models.bundle import tiny
+    from workbench.platforms import LIBERO
+
+    folder = tmp_path_factory.mktemp("assets")
+    shutil.copytree(runtime.assets() / "libero_mini", folder / "libero_mini")
+    bundle = tiny(LIBERO, words="blue in bin")
+    bundle = replace(bundle, name="mini", spec=replace(bundle.spec, chunk_size=8, execute_steps=8, render_size=64))
+    bundle = replace(bundle, layout=bundle.spec.layout(channels=16, side=8))
+    checkpoints.save(bundle, folder / "checkpoints" / "mini", readme="random weights")
+    for task in (0, 3):
+        record(bundle, task, folder / "moments" / f"libero_mini_hard-{task}-fresh{task}-step{LATE}")
+    return folder
+
+
+def record(bundle, task: int, folder: Path) -> None:
+    """Plan and execute late in an episode in which nothing has been done."""
+    from workbench.envs.process import ProcessEnv
+    from workbench.planning import run
+    from workbench.planning.best_of_n import PlanSettings, plan_events
+    from workbench.rollout import execute_candidates
+    from workbench.runs import save_plan
+    from workbench.types import Moment
+
+    env = ProcessEnv("libero_mini_hard", image_size=64)
+    env.reset(task, None, task)
+    for _ in range(LATE):
+        env.step(np.r_[np.zeros(6), -1.0])
+    moment = Moment(env.observe(), env.instruction, f"libero_mini_hard/{task}/fresh{task}@{LATE}", env.snapshot())
+    settings = PlanSettings(calls=2, futures=1, values=1, seed=11)
+    plan = run(execute_candidates(env, bundle, run(plan_events(bundle, None, moment, settings=settings)), seed=11))
+    env.close()
+    about = {"schema": "moment/1", "title": env.instruction, "why": "late", "score": 1.0 - task / 10}
+    save_plan(plan, folder, extra={"moment.json": json.dumps(about)})
+
+
+@contextmanager
+def served(assets: Path, log: Path, **environment: str):
+    """The address of the app, served by a process of its own."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "workbench", "app", "--port", str(port)]
+    here = {**os.environ, "WORKBENCH_ASSETS": str(assets), **environment}
+    with log.open("wb") as output:
+        server = subprocess.Popen(command, env=here, stdout=output, stderr=output, stdin=subprocess.DEVNULL)
+        try:
+            yield wait_for(f"http://127.0.0.1:{port}/", server, log)
+        finally:
+            server.terminate()
+            server.wait(30)
+
+
+def wait_for(address: str, server: subprocess.Popen, log: Path) -> str:
+    import time
+
+    for _ in range(600):
+        try:
+            urllib.request.urlopen(address, timeout=5).read()
+            return address
+        except OSError:
+            assert server.poll() is None, log.read_text()
+            time.sleep(0.5)
+    raise AssertionError(f"no page within five minutes: {log.read_text()}")
+
+
+@pytest.fixture(scope="module")
+def address(assets, tmp_path_factory):
+    log = tmp_path_factory.mktemp("app") / "log"
+    with served(assets, log) as address:
+        yield address
+    assert "Traceback" not in log.read_text()
+
+
+@pytest.fixture(scope="module")
+def browser(chromium):
+    with headless(chromium) as browser:
+        yield browser
+
+
+@pytest.fixture
+def page(browser, address):
+    with watched(browser) as page:
+        open_app(page, address)
+        yield page
+
+
+def open_app(page, address: str) -> None:
+    page.set_default_timeout(MINUTES)
+    page.goto(address)
+    expect(page.locator("#board .card")).to_have_count(8, timeout=MINUTES)
+
+
+def chip(page, text: str) -> None:
+    """Wait until the plan page says `text` before its headline."""
+    expect(page.locator("#board .chip")).to_have_text(text, timeout=MINUTES)
+
+
+def quick_plan(page) -> None:
+    page.get_by_text("Quick (1 future x 1 value)").click()
+    page.locator("#plan").click()
+    expect(page.locator("#cancel")).to_be_visible(timeout=MINUTES)
+    chip(page, "live")
+
+
+def test_it_opens_on_a_recorded_plan_that_fits_a_laptop(page):
+    chip(page, "recorded")
+    expect(page.locator("#board .crown")).to_have_count(1)
+    expect(page.locator("#board img.imagined")).to_have_count(16)
+    expect(page.locator("#board .overlay")).to_have_count(8)
+    expect(page.locator("#plan")).to_be_visible()
+    expect(page.locator("#cancel")).to_be_hidden()
+    boxes = [card.bounding_box() for card in page.locator("#board .card").all()]
+    assert max(box["y"] + box["height"] for box in boxes) <= 720
+    assert max(box["x"] + box["width"] for box in boxes) <= 1280
+
+
+def test_plan_execute_the_winner_then_reveal_all(page):
+    quick_plan(page)
+    expect(page.locator("#board .crown")).to_have_count(1)
+    expect(page.locator("#board .samples circle")).to_have_count(8)
+    page.locator("#winner").click()
+    expect(page.locator("#truth picture-wipe")).to_have_count(2, timeout=MINUTES)
+    expect(page.locator("#plan")).to_be_visible(timeout=MINUTES)
+    expect(page.locator("#board .headline")).to_contain_text("1 of 8 executed")
+    expect(page.locator("#truth film-player")).to_have_count(2)
+    expect(page.locator("#truth .quality").first).to_contain_text("dB")
+    assert page.locator('#board input[value="real"]').is_checked()
+    page.locator("#reveal").click()
+    expect(page.locator("#board .outcome")).to_have_count(8, timeout=MINUTES)
+    expect(page.locator("#plan")).to_be_visible(timeout=MINUTES)
+    expect(page.locator("#board img.real")).to_have_count(16)
+    expect(page.locator("#board .headline")).to_contain_text("all 8 fail")
+    expect(page.locator("#board .outcomes .slope")).to_have_count(8)
+    expect(page.locator("#board .facts")).to_contain_text("regret")
+    page.locator("#board .card h3").nth(5).click()
+    expect(page.locator("#truth .name")).to_have_text("#6")
+
+
+def test_cancel_goes_back_to_something_whole(page):
+    page.locator("#plan").click()
+    page.locator("#cancel").click()
+    expect(page.locator("#board .headline")).to_contain_text("cancelled", timeout=MINUTES)
+    chip(page, "recorded")
+    expect(page.locator("#board .crown")).to_have_count(1)
+    quick_plan(page)  # and everything still works
+
+
+def test_another_moment_brings_its_own_plan_and_seed(page):
+    expect(page.locator("#moments button")).to_have_count(2)
+    page.locator("#moments button").nth(1).click()
+    expect(page.locator("#board .facts")).to_contain_text("libero_mini_hard/3/")
+    expect(page.locator("#moments button").nth(1)).to_have_attribute("aria-pressed", "true")
+    chip(page, "recorded")
+
+
+def test_settings_say_what_they_cost_and_are_obeyed(page):
+    page.locator("#settings .toggle-button").click()
+    total = page.locator("#settings .cost tr").nth(1).locator("td").nth(1)
+    before = int(total.inner_text())
+    page.get_by_label("number input for candidates").fill("3")
+    page.get_by_label("number input for candidates").press("Enter")
+    expect(total).to_have_text(str(before * 3 // 8), timeout=MINUTES)
+    page.locator("#settings .toggle-button").click()
+    page.get_by_text("Quick (1 future x 1 value)").click()
+    page.locator("#plan").click()
+    expect(page.locator("#board .card")).to_have_count(3, timeout=MINUTES)
+    chip(page, "live")
+
+
+def test_two_windows_do_not_disturb_each_other(browser, address):
+    with watched(browser) as one, watched(browser) as two:
+        for page in (one, two):
+            open_app(page, address)
+        two.locator("#moments button").nth(1).click()
+        expect(two.locator("#board .facts")).to_contain_text("libero_mini_hard/3/")
+        for page in (one, two):
+            page.get_by_text("Quick (1 future x 1 value)").click()
+            page.locator("#plan").click()
+        for page, task in ((one, 0), (two, 3)):
+            chip(page, "live")
+            expect(page.locator("#board .facts")).to_contain_text(f"libero_mini_hard/{task}/")
+
+
+def test_an_episode_runs_live_and_can_be_stopped(page):
+    page.get_by_role("tab", name="Episode").click()
+    page.locator("#run").click()
+    expect(page.locator("#episode .live img")).to_have_count(2, timeout=MINUTES)
+    expect(page.locator("#episode .decision")).not_to_have_count(0, timeout=MINUTES)
+    page.locator("#stop").click()
+    expect(page.locator("#episode .headline")).to_contain_text("cancelled", timeout=MINUTES)
+    expect(page.locator("#run")).to_be_visible()
+
+
+def test_an_episode_to_its_end(page):
+    page.get_by_role("tab", name="Episode").click()
+    page.locator("#run").click()
+    expect(page.locator("#episode .headline")).to_contain_text("not solved within 100 steps", timeout=2 * MINUTES)
+    expect(page.locator("#episode .decision")).to_have_count(13)
+    expect(page.locator("#episode .decision").last).to_contain_text("dB")
+    assert page.locator("#episode .value-trace circle").count() == 13
+
+
+def test_dark_mode(browser, address):
+    with watched(browser, color_scheme="dark") as page:
+        open_app(page, address)
+        shade = page.locator("#board .card").first.evaluate("e => getComputedStyle(e).backgroundColor")
+        assert max(int(x) for x in shade[4:-1].split(",")) < 60
+
+
+def test_without_a_renderer_it_plans_live_and_shows_recorded_truth(browser, assets, tmp_path):
+    with (
+        served(assets, tmp_path / "log", MUJOCO_GL="glfw", PYOPENGL_PLATFORM="", DISPLAY="") as address,
+        watched(browser) as page,
+    ):
+        open_app(page, address)
+        page.locator("#reveal").click()
+        expect(page.locator("#board .outcome")).to_have_count(8, timeout=MINUTES)
+        expect(page.locator("#board .headline")).to_contain_text("recorded truth; cannot render with glfw")
+        quick_plan(page)
