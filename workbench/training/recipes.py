@@ -121,7 +121,7 @@ MINI = Recipe(
         loss=LossSettings(frame_weights={"actions": 6.0}),
     ),
     planner=DenoiserRecipe(
-        iterations=800,
+        iterations=500,
         batch=32,
         learning_rate=4e-4,
         mix={"policy": 0.1, "world_model": 0.45, "value": 0.45},
