@@ -58,9 +58,10 @@ class Bundle:
             text_positions=self.denoiser.text_positions,
             shortcuts=False,
         )
-        vae = AutoencoderKLWan.from_config(self.tokenizer.vae.config).to(self.device, self.tokenizer.dtype)
+        vae = AutoencoderKLWan.from_config(self.tokenizer.vae.config)
         vae.load_state_dict(self.tokenizer.vae.state_dict())
-        tokenizer = Tokenizer(vae.eval(), causal=self.tokenizer.causal, shortcuts=False).to(self.device)
+        tokenizer = Tokenizer(vae.eval(), causal=self.tokenizer.causal, shortcuts=False)
+        tokenizer.to(self.device, self.tokenizer.dtype)
         return replace(self, denoiser=denoiser.eval(), tokenizer=tokenizer)
 
 
