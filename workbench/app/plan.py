@@ -1,5 +1,6 @@
 """The plan page: pick a moment, plan, compare eight candidates, execute them."""
 
+import json
 from collections.abc import Iterator
 
 import gradio as gr
@@ -76,7 +77,9 @@ def build(parts: Parts, controls: Controls) -> None:
     cancel.click(on_cancel, queue=False, **QUIET)
     strip.select(on_moment, None, [strip, *both, controls.by_name["seed"]], **QUIET)
     board.select(on_card, None, truth, **QUIET)
-    preset.input(PRESETS.get, preset, [controls.by_name["futures"], controls.by_name["values"]], **QUIET)
+    # In the browser, so that a click on *Plan* right after it finds it done.
+    ensembles = [controls.by_name["futures"], controls.by_name["values"]]
+    preset.input(None, preset, ensembles, js=f"(name) => ({json.dumps(PRESETS)})[name]", **QUIET)
 
 
 def execute(parts: Parts, request: gr.Request, *, everything: bool) -> Iterator[tuple[str, str]]:
