@@ -1,5 +1,6 @@
 """Collecting: LIBERO's files, the same data whatever happens on the way, honest errors."""
 
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -91,7 +92,7 @@ def test_a_finished_collection_is_left_alone(collected):
 @pytest.mark.sim
 def test_killed_and_started_again_the_data_are_the_same(collected, tmp_path):
     """Killed with its processes in mid-episode, run again with another number of them."""
-    command = [sys.executable, "-m", "workbench.collect", "--suite", "libero_mini", "--out", str(tmp_path)]
+    command = [sys.executable, "-m", "workbench", "collect", "--suite", "libero_mini", "--out", str(tmp_path)]
     command += ["--demos", str(DEMOS), "--failures", str(FAILURES), "--image-size", str(SIZE)]
     first = subprocess.Popen([*command, "--workers", "2"], stderr=subprocess.DEVNULL, start_new_session=True)
     deadline = time.monotonic() + 120
@@ -104,6 +105,26 @@ def test_killed_and_started_again_the_data_are_the_same(collected, tmp_path):
     assert done.returncode == 0, done.stderr
     assert equal(content(tmp_path), content(collected[0]))
     assert not list(tmp_path.rglob("*.part"))
+
+
+@pytest.mark.sim
+def test_a_process_that_dies_is_replaced(collected, tmp_path):
+    events = collect("libero_mini", demos=DEMOS, failures=FAILURES, out=tmp_path, workers=1, image_size=SIZE)
+    counts = [next(events).done]
+    [worker] = multiprocessing.active_children()
+    os.kill(worker.pid, signal.SIGKILL)
+    counts += [event.done for event in events if isinstance(event, Collected)]
+    assert counts[-1] == DEMOS + FAILURES and sorted(set(counts)) == counts, "each is counted once"
+    assert equal(content(tmp_path), content(collected[0]))
+
+
+@pytest.mark.sim
+def test_closing_the_generator_cancels(tmp_path):
+    events = collect("libero_mini", demos=40, out=tmp_path, workers=1, image_size=SIZE)
+    next(events)
+    events.close()
+    assert not multiprocessing.active_children()
+    assert 1 <= len(list(tmp_path.rglob("*.part"))) <= 4, "what is finished stays"
 
 
 @pytest.mark.sim

@@ -6,7 +6,7 @@ again does only what is missing. An episode depends on its seed alone, and that 
 number): the same command makes the same data, whatever the number of processes.
 """
 
-import argparse
+import logging
 import multiprocessing
 import os
 import threading
@@ -23,14 +23,19 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from workbench import runtime
+from workbench import files, runtime
 from workbench.data import parts, writers
+from workbench.envs.experts import FAILURES, expert
+from workbench.envs.libero import LiberoEnv, make_env
 from workbench.envs.suites import suite as find_suite
 from workbench.envs.suites import training_seed
 from workbench.types import Episode
 
 ATTEMPTS = 50
 """After so many draws without the wanted ending, something is broken."""
+RESTARTS = 3
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -89,22 +94,35 @@ def collect(
         raise ValueError(f"the scripted expert knows libero_mini and libero_mini_hard only, got {suite}")
     plan = Plan(suite, Path(out), seed, image_size)
     plan.check()
-    jobs = [job for job in plan.demos(demos) + plan.failures(failures) if not Path(job.path).exists()]
-    with single_threaded_children(), pool(workers) as workforce:
-        futures = {workforce.submit(run_job, job): job for job in jobs}
-        try:
-            for done, future in enumerate(as_completed(futures), start=1):
-                steps, attempts = future.result()
-                yield Collected(futures[future], steps, attempts, done, len(jobs))
-        except BrokenProcessPool:
-            raise RuntimeError("a collecting process died; run the same command to continue") from None
-        finally:
-            workforce.shutdown(wait=True, cancel_futures=True)
+    yield from _work(_missing(plan.demos(demos) + plan.failures(failures)), workers)
     joined = []
     for event in plan.join():
         joined.append(event)
         yield event
     return joined
+
+
+def _missing(jobs: list[Job]) -> list[Job]:
+    return [job for job in jobs if not Path(job.path).exists()]
+
+
+def _work(jobs: list[Job], workers: int) -> Iterator[Collected]:
+    """Run jobs in parallel. If a process dies, new ones do what is still missing, RESTARTS times."""
+    for _ in range(RESTARTS + 1):
+        missing = _missing(jobs)
+        before = len(jobs) - len(missing)
+        with single_threaded_children(), pool(workers) as workforce:
+            futures = {workforce.submit(run_job, job): job for job in missing}
+            try:
+                for done, future in enumerate(as_completed(futures), start=before + 1):
+                    steps, attempts = future.result()
+                    yield Collected(futures[future], steps, attempts, done, len(jobs))
+                return
+            except BrokenProcessPool:
+                log.warning("a collecting process died; starting again with what is missing")
+            finally:
+                workforce.shutdown(wait=True, cancel_futures=True)
+    raise RuntimeError(f"collecting processes died {RESTARTS + 1} times; `workbench doctor` tries the renderer")
 
 
 @dataclass(frozen=True)
@@ -125,8 +143,6 @@ class Plan:
 
     def failures(self, count: int) -> list[Job]:
         """Failed episodes: kinds in turn within each task."""
-        from workbench.envs.experts import FAILURES
-
         jobs = []
         for i in range(count):
             task, k = i % self._tasks, i // self._tasks
@@ -150,16 +166,16 @@ class Plan:
     def join(self) -> Iterator[Joined]:
         """Move finished parts into their tasks' files."""
         for task in range(self._tasks):
-            files = {int(p.stem.rsplit("_", 1)[1]): p for p in self._part(task, 0).parent.glob("*.part")}
-            if files:
+            folder = self._part(task, 0).parent
+            found = {int(part.stem.removeprefix("demo_")): part for part in folder.glob("*.part")}
+            if found:
                 demos = parts.join_parts(
                     self._file(task),
-                    files,
+                    found,
                     instruction=find_suite(self.suite).tasks[task],
                     attributes={"seed": self.seed, "image_size": self.image_size, "suite": self.suite},
                 )
-                for part in files.values():
-                    part.unlink()
+                files.remove(folder)
                 yield Joined(str(self._file(task)), demos)
 
     @property
@@ -213,16 +229,12 @@ def _die_with_parent() -> None:
 
 
 @lru_cache(maxsize=1)
-def _env(suite: str, image_size: int):
-    from workbench.envs.libero import make_env
-
+def _env(suite: str, image_size: int) -> LiberoEnv:
     return make_env(suite, image_size=image_size)
 
 
 def run_job(job: Job) -> tuple[int, int]:
     """Make and write one episode; returns its control steps and how many draws it took."""
-    from workbench.envs.experts import FAILURES
-
     env = _env(job.suite, job.image_size)
     kind = (("expert", *FAILURES)).index(job.kind)
     for attempt in range(ATTEMPTS):
@@ -239,14 +251,12 @@ def run_job(job: Job) -> tuple[int, int]:
     raise RuntimeError(f"{wanted} never ended as wanted in {ATTEMPTS} draws")
 
 
-def record(env, *, task: int, kind: str, seed: int) -> tuple[Episode, dict[str, np.ndarray]]:
+def record(env: LiberoEnv, *, task: int, kind: str, seed: int) -> tuple[Episode, dict[str, np.ndarray]]:
     """Let the expert act from a fresh placement; returns the episode and its simulator states.
 
     After the last action one more picture is kept, with the gripper's last command and no motion as its
     action, so that the state in which the task is solved is seen, too.
     """
-    from workbench.envs.experts import expert
-
     env.reset(task, None, seed)
     observations, actions, states = [], [], []
     for action in expert(env, seed=seed, kind=kind):
@@ -267,30 +277,3 @@ def record(env, *, task: int, kind: str, seed: int) -> tuple[Episode, dict[str, 
     )
     arrays = {"states": np.stack(states), "obs/gripper_states": episode.proprio[:, :2]}
     return episode, arrays | {"obs/ee_pos": episode.proprio[:, 2:5]}
-
-
-def main() -> None:
-    """Collect from the command line."""
-    from tqdm import tqdm
-
-    parser = argparse.ArgumentParser(description="demonstrations and failures by the scripted experts")
-    parser.add_argument("--suite", default="libero_mini")
-    parser.add_argument("--demos", type=int, default=50, help="in total, evenly over the tasks")
-    parser.add_argument("--failures", type=int, default=0, help="in total, evenly over the tasks")
-    parser.add_argument("--out", required=True)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--image-size", type=int, default=128)
-    options = vars(parser.parse_args())
-    with tqdm(unit="episode", smoothing=0.05) as bar:
-        for event in collect(options.pop("suite"), **options):
-            if isinstance(event, Collected):
-                bar.total = event.total
-                bar.set_description(f"{event.job.kind} {event.job.number} of task {event.job.task}")
-                bar.update()
-            else:
-                bar.write(f"{event.demos} demonstrations in {event.path}")
-
-
-if __name__ == "__main__":
-    main()

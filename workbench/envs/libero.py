@@ -131,6 +131,8 @@ class LiberoEnv:
         name = bytes(np.asarray(snapshot.get("suite", ()), np.uint8)).decode(errors="replace")
         if name != self.suite.name:
             raise ValueError(f"expected a snapshot of suite {self.suite.name}, got one of {name!r}")
+        if missing := {"task", "steps", "success", "proprio"} - snapshot.keys():
+            raise ValueError(f"expected a whole snapshot, this one lacks {', '.join(sorted(missing))}")
         self._switch(self.suite.index(int(snapshot["task"])))
         self._random_state = snapshots.reinstate(self._env.env, snapshot)
         self.steps = int(snapshot["steps"])

@@ -9,21 +9,22 @@ the poses of fixtures, which it writes into the model.
 from collections.abc import Mapping
 from typing import Any
 
-import mujoco
 import numpy as np
 
 from workbench.types import Snapshot
 
-PHYSICS = mujoco.mjtState.mjSTATE_INTEGRATION
 CLOCK = ("timestep", "cur_time", "done")
 FIXTURES = ("body_pos", "body_quat")
 
 
 def capture(env: Any, random_state: tuple) -> dict[str, np.ndarray]:
     """Arrays from which `reinstate` continues exactly; `env` is a robosuite environment with one robot."""
+    import mujoco  # not above: the renderer must be chosen first (`runtime.configure`)
+
     model, data = env.sim.model._model, env.sim.data._data
-    physics = np.empty(mujoco.mj_stateSize(model, PHYSICS))
-    mujoco.mj_getState(model, data, physics, PHYSICS)
+    everything = mujoco.mjtState.mjSTATE_INTEGRATION
+    physics = np.empty(mujoco.mj_stateSize(model, everything))
+    mujoco.mj_getState(model, data, physics, everything)
     arrays = {"physics": physics, "gripper": np.array(env.robots[0].gripper.current_action)}
     arrays |= {f"clock.{name}": np.array(getattr(env, name)) for name in CLOCK}
     arrays |= {f"model.{name}": getattr(model, name).copy() for name in FIXTURES}
@@ -36,23 +37,29 @@ def capture(env: Any, random_state: tuple) -> dict[str, np.ndarray]:
 
 def reinstate(env: Any, snapshot: Snapshot) -> tuple:
     """Put `env` where `snapshot` was captured; returns the random state. ValueError if it does not fit."""
+    import mujoco
+
     model, data = env.sim.model._model, env.sim.data._data
-    physics = np.asarray(snapshot.get("physics", ()), dtype=np.float64)
-    if physics.shape != (size := mujoco.mj_stateSize(model, PHYSICS),):
+    everything = mujoco.mjtState.mjSTATE_INTEGRATION
+    required = ["physics", "gripper", "random.keys", "random.rest"]
+    required += [f"clock.{name}" for name in CLOCK] + [f"model.{name}" for name in FIXTURES]
+    if missing := [name for name in required if name not in snapshot]:
+        raise ValueError(f"expected a whole snapshot, this one lacks {', '.join(missing)}")
+    physics = np.asarray(snapshot["physics"], dtype=np.float64)
+    if physics.shape != (size := mujoco.mj_stateSize(model, everything),):
         raise ValueError(f"expected a snapshot with {size} physical numbers, got {physics.size}")
     for name in FIXTURES:
         getattr(model, name)[:] = snapshot[f"model.{name}"]
-    mujoco.mj_setState(model, data, physics, PHYSICS)
+    mujoco.mj_setState(model, data, physics, everything)
     mujoco.mj_forward(model, data)
-    mujoco.mj_setState(model, data, physics, PHYSICS)  # mj_forward may have touched the warm start
+    mujoco.mj_setState(model, data, physics, everything)  # mj_forward may have touched the warm start
     env.robots[0].gripper.current_action = np.array(snapshot["gripper"])
     for name in CLOCK:
         setattr(env, name, np.asarray(snapshot[f"clock.{name}"]).item())
     for part, x in _memories(env):
-        for name, value in _numbers(x).items():
-            saved = np.array(snapshot[f"{part}.{name}"])
-            setattr(x, name, saved if isinstance(getattr(x, name), np.ndarray) else saved.item())
-            assert saved.dtype == value.dtype
+        for name in vars(x):
+            if (saved := snapshot.get(f"{part}.{name}")) is not None:
+                setattr(x, name, np.array(saved) if np.ndim(saved) else np.asarray(saved).item())
     env._post_process()
     position, has_gauss, gauss = np.asarray(snapshot["random.rest"], dtype=np.float64)
     return ("MT19937", np.asarray(snapshot["random.keys"], np.uint32), int(position), int(has_gauss), gauss)
@@ -60,6 +67,8 @@ def reinstate(env: Any, snapshot: Snapshot) -> tuple:
 
 def update_positions(sim: Any) -> None:
     """Let positions follow the last integration, which MuJoCo leaves to the next step: pictures need it."""
+    import mujoco
+
     mujoco.mj_fwdPosition(sim.model._model, sim.data._data)
 
 
