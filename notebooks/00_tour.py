@@ -42,11 +42,12 @@ print(moment.instruction)
 
 # %%
 from workbench.policy import predict
+from workbench.views.words import reading
 
 now = views.observation_as_seen(moment.observation, policy.spec).images["primary"]
 said = predict(policy, moment.observation, moment.instruction, seed=0, pictures=True)
 mediapy.show_images({"now": now, "imagined": said.images["primary"]}, height=240)
-print(f"value {said.value:.2f}: if it succeeds, about {np.log(said.value) / np.log(policy.spec.gamma):.0f} steps from here")
+print("value", reading(said.value, policy.spec.gamma))
 
 # %% [markdown]
 # ## 2. How it does that

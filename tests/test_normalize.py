@@ -14,9 +14,7 @@ from workbench.normalize import (
     unnormalize_proprio,
 )
 
-KEYS = {
-    f"{part}_{name}" for part in ("actions", "proprio") for name in ("min", "max", "mean", "std", "median")
-}
+KEYS = {f"{part}_{name}" for part in ("actions", "proprio") for name in ("min", "max", "mean", "std", "median")}
 
 
 @pytest.fixture

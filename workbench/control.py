@@ -35,9 +35,7 @@ def alone(policy: Bundle, *, calls: int, pictures: bool = False) -> Decide:
     def decide(moment: Moment, seed: int) -> Events:
         yield from ()  # one network run, no events of its own
         start = time.perf_counter()
-        prediction = predict(
-            policy, moment.observation, moment.instruction, seed=seed, calls=calls, pictures=pictures
-        )
+        prediction = predict(policy, moment.observation, moment.instruction, seed=seed, calls=calls, pictures=pictures)
         candidate = Candidate(
             index=0,
             seed=seed,

@@ -168,9 +168,7 @@ def load_safetensors(path: str | Path, *, max_bytes: int = MAX_TENSOR_BYTES) -> 
     try:
         return load_file(path)
     except safetensors.SafetensorError as error:
-        raise ValueError(
-            f"{path} is no whole safetensors file ({error}): copy, download or train it again"
-        ) from error
+        raise ValueError(f"{path} is no whole safetensors file ({error}): copy, download or train it again") from error
 
 
 def save_safetensors(
@@ -211,17 +209,11 @@ def load_t5_table(path: str | Path, *, max_bytes: int = MAX_TENSOR_BYTES) -> dic
     check_size(path, max_bytes)
     try:
         with path.open("rb") as file, warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore"
-            )  # storages with a dtype are out of use, but the published file has them
+            warnings.simplefilter("ignore")  # storages with a dtype are out of use, but the published file has them
             table = _TableUnpickler(file).load()
     except Exception as error:  # a damaged or hostile pickle can make an unpickler raise anything
-        raise ValueError(
-            f"{path} is refused: it is no table of text embeddings ({_reason(error)})"
-        ) from error
-    if not isinstance(table, dict) or not all(
-        isinstance(key, str) and _is_tensor(table[key]) for key in table
-    ):
+        raise ValueError(f"{path} is refused: it is no table of text embeddings ({_reason(error)})") from error
+    if not isinstance(table, dict) or not all(isinstance(key, str) and _is_tensor(table[key]) for key in table):
         raise ValueError(f"{path} is refused: expected a dictionary from instruction to tensor")
     return table
 
@@ -254,9 +246,7 @@ def _build_tensor(storage: "torch.TypedStorage", offset: int, size: tuple, strid
     import torch
 
     whole = torch.empty(0, dtype=storage.dtype).set_(storage.untyped())
-    return whole.as_strided(
-        size, stride, offset
-    )  # refuses to reach beyond the storage; set_ would enlarge it
+    return whole.as_strided(size, stride, offset)  # refuses to reach beyond the storage; set_ would enlarge it
 
 
 def _load_weights(file: io.BufferedIOBase, name: str) -> Any:
@@ -298,9 +288,7 @@ def _check_plain(content: Any, name: str) -> None:
             pending += item
         elif not isinstance(item, admitted) or (isinstance(item, np.ndarray) and item.dtype.hasobject):
             kind = type(item).__name__
-            raise ValueError(
-                f"{name} is refused: it holds a {kind} of objects, only tensors and arrays are read"
-            )
+            raise ValueError(f"{name} is refused: it holds a {kind} of objects, only tensors and arrays are read")
 
 
 def _check_zip(path: Path, max_bytes: int) -> None:

@@ -22,9 +22,7 @@ MAX_PIXELS = 4096 * 4096
 """Larger JPEG files are refused before they are unpacked."""
 
 
-def prepare(
-    image: Image, *, size: int, jpeg: bool, center_crop: bool
-) -> UInt8[np.ndarray, "{size} {size} 3"]:
+def prepare(image: Image, *, size: int, jpeg: bool, center_crop: bool) -> UInt8[np.ndarray, "{size} {size} 3"]:
     """A camera's picture as the model expects it: size x size, squashed if it was not square.
 
     `jpeg` sends it through a JPEG round trip first, at its own resolution; `center_crop` cuts out the middle
@@ -73,9 +71,7 @@ def decode_jpeg(data: bytes | UInt8[np.ndarray, " n"]) -> Image:
     try:
         with Pillow.open(io.BytesIO(bytes(data)), formats=["JPEG"]) as picture:
             if picture.width * picture.height > MAX_PIXELS:
-                raise ValueError(
-                    f"{picture.width} x {picture.height} pixels, at most {MAX_PIXELS:,} are read"
-                )
+                raise ValueError(f"{picture.width} x {picture.height} pixels, at most {MAX_PIXELS:,} are read")
             return np.array(picture.convert("RGB"))
     except (OSError, SyntaxError, ValueError, Pillow.DecompressionBombError) as error:
         raise ValueError(f"expected the bytes of a JPEG picture, could not decode them: {error}") from error

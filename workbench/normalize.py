@@ -38,9 +38,7 @@ class Statistics:
         for part in ("actions", "proprio"):
             low, high = getattr(self, f"{part}_min"), getattr(self, f"{part}_max")
             if low.shape != high.shape or np.any(low > high):
-                raise ValueError(
-                    f"expected {part}_min <= {part}_max in every dimension: mend the statistics file"
-                )
+                raise ValueError(f"expected {part}_min <= {part}_max in every dimension: mend the statistics file")
 
     @classmethod
     def from_episodes(
@@ -67,9 +65,7 @@ class Statistics:
         values = files.read_json(path)
         missing = [name for name in REQUIRED if name not in values] if isinstance(values, dict) else REQUIRED
         if missing:
-            raise ValueError(
-                f"{path} is no statistics file, it lacks {', '.join(missing)}: point to stats.json"
-            )
+            raise ValueError(f"{path} is no statistics file, it lacks {', '.join(missing)}: point to stats.json")
         vectors = {name: _vector(x, name) for name, x in values.items()}
         required = {name: vectors.pop(name) for name in REQUIRED}
         return cls(**required, extra=vectors)
@@ -91,30 +87,22 @@ def _vector(values: object, name: str) -> np.ndarray:
     return vector
 
 
-def normalize_actions(
-    actions: Float[np.ndarray, "... a"], statistics: Statistics
-) -> Float[np.ndarray, "... a"]:
+def normalize_actions(actions: Float[np.ndarray, "... a"], statistics: Statistics) -> Float[np.ndarray, "... a"]:
     """Physical actions to [-1, 1] over the demonstrations' range, float64; a constant dimension becomes 0."""
     return _normalize(actions, statistics.actions_min, statistics.actions_max, "actions")
 
 
-def normalize_proprio(
-    proprio: Float[np.ndarray, "... d"], statistics: Statistics
-) -> Float[np.ndarray, "... d"]:
+def normalize_proprio(proprio: Float[np.ndarray, "... d"], statistics: Statistics) -> Float[np.ndarray, "... d"]:
     """Physical proprio to [-1, 1] over the demonstrations' range, float64; a constant dimension becomes 0."""
     return _normalize(proprio, statistics.proprio_min, statistics.proprio_max, "proprio")
 
 
-def unnormalize_actions(
-    actions: Float[np.ndarray, "... a"], statistics: Statistics
-) -> Float[np.ndarray, "... a"]:
+def unnormalize_actions(actions: Float[np.ndarray, "... a"], statistics: Statistics) -> Float[np.ndarray, "... a"]:
     """The inverse of `normalize_actions`, as float64; a constant dimension becomes its constant."""
     return _unnormalize(actions, statistics.actions_min, statistics.actions_max, "actions")
 
 
-def unnormalize_proprio(
-    proprio: Float[np.ndarray, "... d"], statistics: Statistics
-) -> Float[np.ndarray, "... d"]:
+def unnormalize_proprio(proprio: Float[np.ndarray, "... d"], statistics: Statistics) -> Float[np.ndarray, "... d"]:
     """The inverse of `normalize_proprio`, as float64; a constant dimension becomes its constant."""
     return _unnormalize(proprio, statistics.proprio_min, statistics.proprio_max, "proprio")
 

@@ -68,8 +68,7 @@ def save_results(results: Sequence[EpisodeResult], folder: str | Path, *, config
         **provenance(),
         "config": dict(config),
         "tasks": [
-            {"task": task, "instruction": some[0].instruction, **summary(some)}
-            for task, some in by_task.items()
+            {"task": task, "instruction": some[0].instruction, **summary(some)} for task, some in by_task.items()
         ],
         "total": summary(results),
         "episodes": [_episode_record(result) for result in results],
@@ -134,7 +133,5 @@ def compare(first: Sequence[EpisodeResult], second: Sequence[EpisodeResult]) -> 
     other = {result.trial: result.success for result in first}
     pairs = [(other[result.trial], result.success) for result in second if result.trial in other]
     if not pairs:
-        raise ValueError(
-            "expected two evaluations with common episodes, got none: same suite, seed and inits?"
-        )
+        raise ValueError("expected two evaluations with common episodes, got none: same suite, seed and inits?")
     return paired_difference(*map(list, zip(*pairs, strict=True)))

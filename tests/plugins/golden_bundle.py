@@ -21,7 +21,11 @@ from workbench.types import Observation
 
 IMAGES = {
     "libero": {"wrist": "wrist_image", "primary": "primary_image"},
-    "aloha": {"left_wrist": "left_wrist_image", "right_wrist": "right_wrist_image", "primary": "primary_image"},
+    "aloha": {
+        "left_wrist": "left_wrist_image",
+        "right_wrist": "right_wrist_image",
+        "primary": "primary_image",
+    },
 }
 INSTRUCTION = "golden"
 

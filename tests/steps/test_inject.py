@@ -58,9 +58,7 @@ def test_what_is_injected_is_extracted(platform):
     actions = random.uniform(-1, 1, (3, spec.chunk_size, spec.action_dim))
     proprio = random.uniform(-1, 1, (3, spec.proprio_dim))
     value = np.array([0.0, 0.3, 1.0])
-    latents = inject(
-        blank(layout, 3), unit(spec), actions=actions, future_proprio=proprio, value=value, rounding=None
-    )
+    latents = inject(blank(layout, 3), unit(spec), actions=actions, future_proprio=proprio, value=value, rounding=None)
     said = extract(latents, unit(spec))
     np.testing.assert_allclose(said.actions, actions, atol=1e-6)
     np.testing.assert_allclose(said.future_proprio, proprio, atol=1e-6)

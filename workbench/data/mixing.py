@@ -90,9 +90,7 @@ class Sampler:
 
     def __init__(self, length: int, batch_size: int, *, seed: int = 0, epoch: int = 0, batch: int = 0):
         if not 1 <= batch_size <= length:
-            raise ValueError(
-                f"expected a batch size from 1 to the {length} items of an epoch, got {batch_size}"
-            )
+            raise ValueError(f"expected a batch size from 1 to the {length} items of an epoch, got {batch_size}")
         self.length, self.batch_size, self.seed = length, batch_size, seed
         self.epoch, self.batch = epoch, batch
 

@@ -30,9 +30,7 @@ def write_part(path: str | Path, episode: Episode, arrays: Mapping[str, np.ndarr
         demo.attrs.update(num_samples=len(episode), seed=seed, address=episode.address)
 
 
-def join_parts(
-    path: str | Path, parts: Mapping[int, Path], *, instruction: str, attributes: Mapping[str, Any]
-) -> int:
+def join_parts(path: str | Path, parts: Mapping[int, Path], *, instruction: str, attributes: Mapping[str, Any]) -> int:
     """Put `parts` (number to file of `write_part`) into the task's file, beside what it has.
 
     Returns how many demonstrations it then holds. The parts are left: delete them afterwards, not before.

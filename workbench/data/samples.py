@@ -76,8 +76,7 @@ class Samples:
             "failures": [episode for episode in rollouts if not episode.success],
         }
         self._ends = {
-            part: windows.ends([len(episode) for episode in episodes])
-            for part, episodes in self.episodes.items()
+            part: windows.ends([len(episode) for episode in episodes]) for part, episodes in self.episodes.items()
         }
         steps = [int(ends[-1]) if len(ends) else 0 for ends in self._ends.values()]
         self.epoch = mixing.mix(

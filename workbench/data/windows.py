@@ -15,9 +15,7 @@ def future_index(step: int, length: int, chunk_size: int) -> int:
     return min(step + chunk_size, length - 1)
 
 
-def action_chunk(
-    actions: Float[np.ndarray, "steps a"], step: int, chunk_size: int
-) -> Float[np.ndarray, "k a"]:
+def action_chunk(actions: Float[np.ndarray, "steps a"], step: int, chunk_size: int) -> Float[np.ndarray, "k a"]:
     """The `chunk_size` actions from `step` on; the last action of the episode fills up what is missing."""
     if not 0 <= step < len(actions):
         raise IndexError(f"expected a step from 0 to {len(actions) - 1}, got {step}")

@@ -21,9 +21,7 @@ def write_demonstrations(path: str | Path, episodes: Iterable[Episode], *, jpeg:
     with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
         for number, episode in enumerate(episodes):
             if not episode.success:
-                raise ValueError(
-                    f"expected demonstrations, {episode.address or number} failed: write a rollout"
-                )
+                raise ValueError(f"expected demonstrations, {episode.address or number} failed: write a rollout")
             group = file.create_group(f"data/demo_{number}")
             group.attrs["num_samples"] = len(episode)
             write_episode(group, episode, LIBERO, jpeg=jpeg)
@@ -45,9 +43,7 @@ def write_episode(group: h5py.Group, episode: Episode, form: Form, *, jpeg: bool
     """Pictures, actions and proprio of one episode, under the names that `form` has for them."""
     unknown = sorted(set(episode.images) - set(form.cameras))
     if unknown:
-        raise ValueError(
-            f"{form.name}: expected the cameras {', '.join(form.cameras)}, got {', '.join(unknown)}"
-        )
+        raise ValueError(f"{form.name}: expected the cameras {', '.join(form.cameras)}, got {', '.join(unknown)}")
     group.attrs["success"] = bool(episode.success)
     group.attrs["task_description"] = episode.instruction
     group[form.actions] = episode.actions
