@@ -7,13 +7,12 @@ from typing import Any
 import numpy as np
 
 from workbench import views
-from workbench.app.engine import Engine, Loading
+from workbench.app.engine import PHASES, Engine, Loading
 from workbench.moments import RecordedMoment
 from workbench.planning.best_of_n import PlanSettings
 from workbench.planning.events import Called, ChunkExecuted, Executed, Imagined, Proposed, Stepped, Valued
 from workbench.types import Candidate, Moment, Observation, Plan
 
-PHASES = {"propose": "proposing", "imagine": "imagining", "value": "valuing"}
 SAME = 1e-3
 """Actions that differ by less lead to the same recorded truth."""
 

@@ -19,6 +19,9 @@ from workbench.platforms import PlatformSpec
 from workbench.rollout import execute_candidates, run_episode
 from workbench.types import Moment, Plan
 
+PHASES = {"propose": "proposing", "imagine": "imagining", "value": "valuing"}
+"""Phase of a plan to what people read while it runs."""
+
 PATIENCE = 90.0
 """Seconds that *Execute* waits for what `warm` finds out."""
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from workbench import views
-from workbench.app.engine import Engine, Loading
+from workbench.app.engine import PHASES, Engine, Loading
 from workbench.planning.events import Called, Decided, EpisodeEnded, Stepped
 from workbench.types import Plan
 
@@ -28,7 +28,7 @@ class Loop:
             case Loading():
                 self.phase = f"loading {event.what}"
             case Called():
-                self.phase = "deciding"
+                self.phase = f"deciding: {PHASES[event.phase]}"
                 return False
             case Decided():
                 self.phase = "acting"

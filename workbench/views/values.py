@@ -85,7 +85,7 @@ def values_figure(plan: Plan) -> go.Figure:
     return figure
 
 
-TRACE_WIDTH, TRACE_HEIGHT, TRACE_LEFT, TRACE_FOOT = 560, 150, 28, 18
+TRACE_WIDTH, TRACE_HEIGHT, TRACE_LEFT, TRACE_FOOT = 560, 196, 28, 18
 """Size and margins of the value over time, in SVG units."""
 
 
