@@ -126,15 +126,8 @@ def _bar(plan: Plan, pictures: Pictures, status: str, progress: float | None, no
         "form",
         tag("button", "now", type="button", class_="hold", title="hold to see the present"),
         tag("span", *radios, class_="segments", role="radiogroup", aria_label="what the cards show"),
-        tag(
-            "input",
-            type="range",
-            class_="wipe",
-            min=0,
-            max=100,
-            value=100,
-            aria_label="from imagined to real",
-        ),
+        _slider("mix", "from now to imagined"),
+        _slider("wipe", "from imagined to real"),
         tag("label", tag("input", type="checkbox", name="sort"), tag("span", "best first"), class_="sort"),
         class_="modes",
     )
