@@ -78,7 +78,9 @@ def test_the_wipe_moves_on_all_cards_at_once(page):
 def test_the_cross_fade_mixes_now_and_imagined(page):
     page.get_by_text("imagined", exact=True).first.click()
     page.locator("input.mix").fill("40")
-    page.wait_for_timeout(400)
+    page.locator(".card .imagined").first.evaluate(
+        "element => Promise.all(element.getAnimations().map(animation => animation.finished))"
+    )  # the pictures fade in for a second
     assert opacity(page, ".card .imagined") == pytest.approx(0.4)
 
 
