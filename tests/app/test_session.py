@@ -1,10 +1,14 @@
 """Windows are bounded; what runs for one can be cancelled, and an error is a sentence on its page."""
 
+import threading
+
+import gradio as gr
 import pytest
 
 from workbench.app.board import Board
 from workbench.app.engine import Engine
 from workbench.app.loop import Loop
+from workbench.app.parts import Parts
 from workbench.app.session import MOST, Session, Sessions
 from workbench.app.worker import Worker
 
@@ -98,3 +102,28 @@ def test_windows_are_bounded_and_the_oldest_goes_first(session):
     windows.drop("new")
     windows.drop("new")
     assert len(windows) == MOST - 1
+
+
+def test_closing_a_window_stops_what_runs_for_it(recorded):
+    engine, worker = Engine(), Worker()
+    parts = Parts(engine, worker, Sessions(), {recorded.name: recorded})
+    window = gr.Request(session_hash="abc")
+    parts.open(window)
+    session, closed = parts.session(window), threading.Event()
+
+    def endless():
+        try:
+            while True:
+                yield
+        finally:
+            closed.set()
+
+    steps = session.run(endless, Seen())
+    next(steps), next(steps)
+    parts.leave(window)
+    assert closed.wait(5)
+    with pytest.raises(gr.Error, match="reload"):
+        parts.session(window)
+    with pytest.raises(gr.Error, match="expected one of example"):
+        parts.moment("<b>")
+    parts.close()

@@ -28,14 +28,17 @@ def test_calls_and_seconds_of_the_default_plan(engine):
     assert costs["this plan"] == (8 * a_candidate, pytest.approx(0.08 * a_candidate, abs=0.05))
     assert costs["one more candidate"] == (a_candidate, pytest.approx(0.01 * a_candidate, abs=0.05))
     assert costs["one more call a candidate"] == (8, pytest.approx(0.08, abs=0.05))
-    assert set(costs) == {"this plan", *KNOBS.values()}
+    asked_q = costs["Q(s, a) instead"][0]
+    assert asked_q == 8 * (5 + (1 + 2 + 3 + 4 + 5)) - 8 * a_candidate
+    assert costs["another aggregation"][0] == 0
+    assert {"this plan", *KNOBS.values()} < set(costs)
 
 
 def test_knobs_at_their_end_still_have_a_cost(engine):
     with gr.Blocks():
         controls = build(engine, seed=0)
     ends = PlanSettings(**{name: controls.by_name[name].maximum for name in KNOBS})
-    assert set(rows(cost_html(engine, ends))) == {"this plan", *KNOBS.values()}
+    assert {"this plan", *KNOBS.values()} < set(rows(cost_html(engine, ends)))
 
 
 def test_controls_read_back_as_settings(engine):
@@ -50,6 +53,15 @@ def test_controls_read_back_as_settings(engine):
     data[controls.by_name["seed"]] = None
     choice = controls.read(data)
     assert (choice.settings.value, choice.settings.seed, choice.planner) == ("q", 0, "mini")
+
+
+def test_what_cannot_be_is_said_in_one_line(engine):
+    with gr.Blocks():
+        controls = build(engine, seed=0)
+    data = {control: control.value for control in controls.inputs}
+    data[controls.by_name["candidates"]] = 1000
+    with pytest.raises(gr.Error, match="candidates: expected 1 to 64, got 1000"):
+        controls.read(data)
 
 
 def test_presets_are_the_two_in_sight():

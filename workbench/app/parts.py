@@ -40,7 +40,13 @@ class Parts:
         try:
             return self.sessions.get(str(request.session_hash))
         except KeyError as error:
-            raise gr.Error(error.args[0]) from None
+            raise gr.Error(error.args[0], print_exception=False) from None
+
+    def moment(self, name: str) -> RecordedMoment:
+        """A recorded moment by name."""
+        if name not in self.moments:
+            raise gr.Error(f"expected one of {', '.join(self.moments)}; got {name!r}", print_exception=False)
+        return self.moments[name]
 
     def close(self) -> None:
         """The app ends: nothing keeps running."""

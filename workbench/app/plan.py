@@ -59,7 +59,7 @@ def build(parts: Parts, controls: Controls) -> None:
         yield from execute(parts, request, everything=True)
 
     def on_moment(event: gr.EventData, request: gr.Request) -> tuple[str, str, str, int]:
-        session, moment = parts.session(request), parts.moments[event.name]
+        session, moment = parts.session(request), parts.moment(event.name)
         session.cancel()
         session.board = Board(moment, parts.engine)
         return _strip(parts, moment.name), session.board.html(), "", moment.plan.config["seed"]

@@ -13,7 +13,9 @@ PRESETS = {"Quick (1 future x 1 value)": (1, 1), "Paper (3 x 5)": (3, 5)}
 """Name to futures a candidate and values a future."""
 
 DEFAULT = "Paper (3 x 5)"
-VALUES = [("V(s'), of imagined futures", "v"), ("Q(s, a), imagines nothing", "q")]
+QUESTIONS = {"v": "V(s')", "q": "Q(s, a)"}
+"""What the value is asked about: imagined futures, or the actions themselves."""
+
 OWN = "the policy's own choice"
 
 KNOBS = {
@@ -48,11 +50,15 @@ class Controls:
         return set(self.by_name.values())
 
     def read(self, data: dict) -> Choice:
-        """The settings out of a handler's inputs. ValueError, in one line, for what cannot be."""
+        """The settings out of a handler's inputs; what cannot be is said on the page, in one line."""
         given = {name: data[control] for name, control in self.by_name.items()}
         checkpoint, planner = given.pop("checkpoint"), given.pop("planner")
         numbers = {name: int(given.pop(name) or 0) for name in (*KNOBS, "seed")}
-        return Choice(PlanSettings(**numbers, **given), checkpoint, None if planner == OWN else planner)
+        try:
+            settings = PlanSettings(**numbers, **given)
+        except ValueError as error:
+            raise gr.Error(str(error), print_exception=False) from None
+        return Choice(settings, checkpoint, None if planner == OWN else planner)
 
 
 def build(engine: Engine, *, seed: int) -> Controls:
@@ -61,7 +67,7 @@ def build(engine: Engine, *, seed: int) -> Controls:
     cost = gr.HTML(cost_html(engine, paper), apply_default_css=False)
     by_name = {name: _slider(name, getattr(paper, name)) for name in KNOBS}
     by_name["aggregation"] = gr.Dropdown(list(AGGREGATIONS), value=paper.aggregation, label="aggregation")
-    by_name["value"] = gr.Radio(VALUES, value="v", label="value")
+    by_name["value"] = gr.Radio([(text, mode) for mode, text in QUESTIONS.items()], value="v", label="value of")
     by_name["seed"] = gr.Number(seed, precision=0, minimum=0, label="seed (each moment brings its own)")
     by_name["checkpoint"] = gr.Dropdown(names, value=engine.checkpoint, label="policy checkpoint")
     by_name["planner"] = gr.Dropdown([OWN, *names], value=engine.planner or OWN, label="planner checkpoint")
@@ -81,12 +87,15 @@ def _slider(name: str, value: int) -> gr.Slider:
 
 
 def cost_html(engine: Engine, settings: PlanSettings) -> str:
-    """Network calls and estimated seconds: of the plan, and of turning each knob up by one."""
+    """Network calls and estimated seconds: of the plan, and of every change to it."""
+    changes = {label: replace(settings, **{name: getattr(settings, name) + 1}) for name, label in KNOBS.items()}
+    other = "q" if settings.value == "v" else "v"
+    changes[f"{QUESTIONS[other]} instead"] = replace(settings, value=other)
+    changes["another aggregation"] = settings
     rows = [_row("this plan", settings.network_calls, engine.seconds(settings))]
-    for name, label in KNOBS.items():
-        more = replace(settings, **{name: getattr(settings, name) + 1})
-        calls = more.network_calls - settings.network_calls
-        rows.append(_row(label, calls, engine.seconds(more) - engine.seconds(settings), sign="+"))
+    for label, changed in changes.items():
+        calls = changed.network_calls - settings.network_calls
+        rows.append(_row(label, calls, engine.seconds(changed) - engine.seconds(settings), sign="+"))
     head = tag("tr", tag("th", ""), tag("th", "calls"), tag("th", "seconds"))
     return tag("table", head, *rows, class_="wb cost")
 
