@@ -41,6 +41,16 @@ def test_equals_diffusers(tokens):
         torch.testing.assert_close(ask(fast, inputs), ask(plain, inputs), atol=1e-4, rtol=0)  # now from memory
 
 
+@pytest.mark.parametrize("unknown", [[8], [4, 5, 6, 7], list(range(9))])
+def test_leaving_out_what_nobody_asked_for_changes_nothing(unknown):
+    fast, plain = pair()
+    inputs = question(fast)
+    inputs["known"][:] = True
+    inputs["known"][:, unknown] = False
+    with torch.no_grad():
+        torch.testing.assert_close(ask(fast, inputs), ask(plain, inputs), atol=1e-4, rtol=0)
+
+
 def test_gradients_equal_diffusers():
     fast, plain = pair()
     inputs = question(fast)

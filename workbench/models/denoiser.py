@@ -8,6 +8,8 @@ With `shortcuts`, the same weights run through `blocks.forward_frames`, which co
 less work; without, through diffusers' own forward. Tests hold the two together.
 """
 
+from collections.abc import Sequence
+
 import torch
 from diffusers import CosmosTransformer3DModel
 from jaxtyping import Bool, Float
@@ -64,18 +66,21 @@ class Denoiser(nn.Module):
         scaled = torch.where(mask, given, x * form.c_in(wide))
         # The published network sees times rounded to its own precision (bf16), METHOD.md 3.2.
         times = torch.where(known, form.c_noise_known, form.c_noise(sigma)[:, None]).to(self.dtype)
-        output = self.network(scaled, mask, times, text)
+        unknown = (~known).any(0).nonzero().flatten().tolist()
+        output = self.network(scaled, mask, times, text, frames=unknown)
         denoised = form.c_skip(wide) * x + form.c_out(wide) * output
         return torch.where(mask, given, denoised)
 
-    def network(self, scaled: Tensor, mask: Tensor, times: Tensor, text: Tensor) -> Float[Tensor, "b c t h w"]:
-        """The raw network output in float32; `scaled` and `times` are what `forward` prepares."""
+    def network(
+        self, scaled: Tensor, mask: Tensor, times: Tensor, text: Tensor, *, frames: Sequence[int]
+    ) -> Float[Tensor, "b c t h w"]:
+        """The raw network output of `frames` in float32; `scaled` and `times` are what `forward` prepares."""
         channel = mask.expand(-1, 1, -1, *scaled.shape[-2:]).to(self.dtype)
         # The padding mask is concatenated here: diffusers' own way needs torchvision.
         inputs = torch.cat([scaled.to(self.dtype), channel, torch.zeros_like(channel)], 1)
         text = text.to(self.dtype)
         if self.shortcuts:
-            return self._fast(inputs, times, text).float()
+            return self._fast(inputs, times, text, frames=frames).float()
         padded = torch.nn.functional.pad(text, (0, 0, 0, self.text_positions - text.shape[1]))
         return self.net(
             hidden_states=inputs,
