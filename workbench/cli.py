@@ -85,6 +85,9 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+DTYPES = ("auto", "float32", "bfloat16")
+
+
 def _command(commands: argparse._SubParsersAction, name: str, text: str, command: str = "") -> _Parser:
     parser = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
     parser.formatter_class = argparse.ArgumentDefaultsHelpFormatter
@@ -114,6 +117,9 @@ def _planning(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--aggregation", choices=AGGREGATIONS, default="majority_mean")
     group.add_argument("--value", choices=("v", "q"), default="v", help="V(s') of futures or Q(s, a)")
     group.add_argument("--seed", type=SEED, default=0)
+    group.add_argument(
+        "--dtype", choices=DTYPES, default="auto", help="of the networks; auto: bfloat16 on a GPU, float32 on a CPU"
+    )
 
 
 def _plan(commands: argparse._SubParsersAction) -> None:

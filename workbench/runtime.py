@@ -17,6 +17,9 @@ from pathlib import Path
 from workbench import files
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+THREADS_CHOSEN = "OMP_NUM_THREADS" in os.environ
+"""Whether the user, or the process that started this one, has said how many threads there are to be."""
+
 INSTALL_RENDERER = "sudo apt-get install -y libosmesa6"
 
 
@@ -144,6 +147,12 @@ def cores() -> int:
         if allowed != "max":
             count = min(count, max(1, round(int(allowed) / int(period))))
     return count
+
+
+def use_all_cores() -> None:
+    """Let the model have every core: where one simulator and the model take turns, neither waits for the other."""
+    if not THREADS_CHOSEN:
+        limit_threads(cores())
 
 
 def limit_threads(count: int) -> None:

@@ -77,11 +77,15 @@ def _render_size(checkpoint: str) -> int:
 def load(options: argparse.Namespace) -> tuple["Bundle", "Bundle", "PlanSettings"]:
     """Policy, planner and settings that the planning flags ask for."""
     runtime.configure()
+    runtime.use_all_cores()
+    import torch
+
     from workbench.models import checkpoints
     from workbench.planning.best_of_n import PlanSettings
 
     settings = PlanSettings(**{name: getattr(options, name) for name in SETTINGS})
-    policy, planner = checkpoints.load_pair(options.checkpoint, options.planner_checkpoint)
+    dtype = None if options.dtype == "auto" else getattr(torch, options.dtype)
+    policy, planner = checkpoints.load_pair(options.checkpoint, options.planner_checkpoint, dtype=dtype)
     if settings.value not in planner.value_modes:
         raise ValueError(
             f"--value: expected {' or '.join(planner.value_modes)}, which {planner.name} was trained for, "

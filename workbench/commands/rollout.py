@@ -60,6 +60,7 @@ def _evaluated(
     planned = options.planner == "best-of-n"
     config = {"suite": options.suite, "seed": options.seed, "fresh_inits": options.fresh_inits}
     config |= {"checkpoint": policy.name, "sha256": policy.sha256, "planner": options.planner}
+    config |= {"dtype": str(policy.denoiser.dtype).removeprefix("torch.")}
     if not planned:
         return config | {"calls": settings.calls}
     return config | {
