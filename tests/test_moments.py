@@ -10,7 +10,7 @@ from point_world import TASKS, PointWorld, scripted
 from workbench import control, moments
 from workbench.envs.suites import Suite
 from workbench.models.bundle import tiny
-from workbench.moments import Examined, available, contrast, find, load, select, spread, why
+from workbench.moments import Examined, alike, apart, available, contrast, find, load, select, spread, why
 from workbench.planning import run
 from workbench.planning.best_of_n import PlanSettings
 from workbench.planning.events import Proposed, Stepped
@@ -87,6 +87,16 @@ def test_contrast_is_high_where_candidates_end_differently():
     assert contrast(truth(*mixed)) == pytest.approx(1.25)
     # A person must be able to tell the cards apart: paths 5 mm apart count a quarter.
     assert contrast(truth((True, 10), (False, 50), apart=0.005)) == pytest.approx(0.25)
+
+
+def test_alike_is_the_same_ending_within_a_chunk():
+    assert alike(truth((True, 10), (True, 13))) and alike(truth((False, 50), (False, 50)))
+    assert not alike(truth((True, 10), (True, 14)))  # a chunk is 4 steps here
+    assert not alike(truth((True, 10), (False, 10)))
+
+
+def test_apart_is_the_mean_distance_of_path_ends():
+    assert apart(truth((True, 1), (True, 1), (True, 1), apart=0.03).candidates) == pytest.approx(0.04)
 
 
 def test_why_says_how_they_end():
