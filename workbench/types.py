@@ -68,7 +68,11 @@ class Outcome:
     steps: int
     """Control steps from the moment to success, or to the horizon."""
     worth: float
-    """Realised discounted return, gamma ** steps or 0: the number that the value predicts."""
+    """Realised discounted return, gamma ** steps or 0: the number that the value predicts.
+
+    It counts from the moment; the value is asked at the chunk's end (METHOD.md 2), so a perfect one reads
+    gamma ** -chunk_size times this.
+    """
     frames: Mapping[str, Video] = field(default_factory=dict)
     """Camera name to the frames that were rendered on the way (for the video)."""
     after_chunk: Observation | None = None

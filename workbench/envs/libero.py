@@ -15,7 +15,7 @@ from jaxtyping import Float
 from workbench import files, runtime
 from workbench.envs import snapshots
 from workbench.envs.cameras import projection
-from workbench.envs.suites import Suite, assets, libero_assets, suite
+from workbench.envs.suites import Suite, libero_assets, suite
 from workbench.types import Image, Observation, Snapshot
 
 CAMERAS = {"wrist": "robot0_eye_in_hand", "primary": "agentview"}
@@ -189,7 +189,7 @@ class LiberoEnv:
 
 
 def _build(suite: Suite, task: int):
-    folder = libero_assets() if suite.official else assets() / "libero_mini"
+    folder = libero_assets() if suite.official else runtime.assets() / "libero_mini"
     import libero.libero
 
     libero.libero._assets_path_cache = str(folder)  # or a download would start

@@ -14,7 +14,7 @@ from robosuite.models.arenas import Arena
 from robosuite.models.objects import MujocoXMLObject
 from robosuite.models.tasks import ManipulationTask
 
-from workbench.envs.suites import assets
+from workbench.runtime import assets
 
 # Close enough that a cube is 10 pixels wide at 64 px: position, target and field of view in degrees.
 CAMERA_POSITION = np.array([0.52, 0.0, 0.45])

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
+from workbench import runtime
+
 # Evaluation may use seeds below this number only; collection and training draw from it upwards.
 FIRST_TRAINING_SEED = 2**31
 
@@ -55,11 +57,6 @@ def instruction(file_name: str) -> str:
     return " ".join(words[scenes[-1] + 1 :] if scenes else words)
 
 
-def assets() -> Path:
-    """The workbench's own assets folder; the environment variable `WORKBENCH_ASSETS` overrides it."""
-    return Path(os.environ.get("WORKBENCH_ASSETS") or Path(__file__).parents[2] / "assets")
-
-
 def libero_package() -> Path:
     """Folder of the installed `libero.libero` package, found without importing it (that asks questions)."""
     spec = importlib.util.find_spec("libero")
@@ -75,7 +72,7 @@ OFFICIAL_HORIZONS = {"libero_spatial": 220, "libero_object": 280, "libero_goal":
 
 def suites() -> dict[str, Suite]:
     """All suites by name: ours, then LIBERO's four (METHOD section 8) where `hf-libero` is installed."""
-    folder = assets() / "libero_mini"
+    folder = runtime.assets() / "libero_mini"
     bddl, init = folder / "bddl", folder / "init_states"
     own = {
         "libero_mini": Suite("libero_mini", PUT, 100, bddl / "libero_mini", init),
