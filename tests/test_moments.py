@@ -48,8 +48,15 @@ def disagreeing(policy, planner, moment, *, settings):
 
 @pytest.fixture(autouse=True)
 def knowing(monkeypatch):
-    monkeypatch.setattr(control, "predict", scripted)
+    monkeypatch.setattr(control, "predict", unsure)
     monkeypatch.setattr(moments, "plan_events", disagreeing)
+
+
+def unsure(policy, observation, instruction, *, seed, **options):
+    """The scripted policy, which at every third decision stands still: some of its episodes end too late."""
+    prediction = scripted(policy, observation, instruction, seed=seed, **options)
+    still = np.random.default_rng(seed + 1).random() < 1 / 3
+    return replace(prediction, actions=prediction.actions * (not still))
 
 
 def points(tmp_path) -> Suite:
@@ -59,7 +66,7 @@ def points(tmp_path) -> Suite:
 
 def search(tmp_path, bundle, **options):
     env = PointWorld(horizon=16)
-    options = {"count": 3, "episodes": 4, **options}
+    options = {"count": 3, "episodes": 12, **options}
     return find(env, bundle, bundle, suite=points(tmp_path), settings=SETTINGS, out=tmp_path / "out", **options)
 
 
@@ -120,7 +127,7 @@ def test_spread_of_equal_chunks_is_nothing():
 def test_find_keeps_the_best_with_their_truth(tmp_path, bundle):
     events = list(search(tmp_path, bundle))
     examined = [event for event in events if isinstance(event, Examined)]
-    assert 4 <= len(examined) <= 8 and any(event.kept for event in examined)
+    assert 3 <= len(examined) <= 12 * 2 * moments.TRIES and any(event.kept for event in examined)
     names = available(tmp_path / "out")
     assert len(names) == 3
     for name in names:
@@ -139,7 +146,7 @@ def test_find_keeps_the_best_with_their_truth(tmp_path, bundle):
 
 def test_a_stopped_search_continues_and_finds_the_same(tmp_path, bundle):
     whole = run(search(tmp_path / "a", bundle))
-    for stop in (3, 40, 90):
+    for stop in (3, 40, 300):
         work = search(tmp_path / "b", bundle)
         for _ in range(stop):
             next(work)

@@ -10,7 +10,7 @@ import shutil
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from itertools import combinations
+from itertools import chain, combinations
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,8 @@ SEARCH_KEY = 0x30_3E_27
 """Sets the search's initial states apart from every evaluation's."""
 QUALITY, FILM_FRAMES = 85, 6
 """What keeps a shipped moment below 250 KB."""
+LIVES, TRIES = 3, 2
+"""Episodes of the policy from one initial state; moments looked at for each of the two ways to differ."""
 SCREENED = 3
 """Candidates executed first: where they all end alike, the others are left."""
 VISIBLE = 0.02
@@ -162,29 +164,40 @@ class _Search:
         return int(earlier["episodes"])
 
     def places(self, task: int, number: int) -> Events:
-        """Moments of one fresh episode, with the settings to plan there, where the proposals differ most.
+        """Where to look in one fresh initial state, with the settings to plan there.
 
-        One where the actions do (mostly the gripper's), one where the ends of the paths do.
+        The policy acts from it with `LIVES` different seeds. Where it always or never succeeds, the candidates of
+        one moment will hardly end differently either: nothing. Otherwise, of the life that failed, the moments
+        where the proposals' actions differ most (mostly the gripper's), and where the ends of their paths do.
         """
         start = evaluation_seed(SEARCH_KEY, self.settings.seed, task, number)
-        luck = episode_seed(self.settings.seed, task, number)
-        self.env.reset(task, None, start)
-        decide = alone(self.policy, calls=self.settings.calls)
-        address = f"{self.suite.name}/{task}/fresh{start}"
-        moments = []
-        for event in act(self.env, self.policy.spec, decide, seed=luck, address=address):
-            if isinstance(event, Decided) and event.step > 0:
-                moments.append(event.plan.moment)
-            yield event
-        by_actions, by_paths = {}, {}
-        for moment in moments:
+        lives = []
+        for life in range(LIVES):
+            luck = episode_seed(self.settings.seed + life, task, number)
+            lives.append((yield from self._live(task, start, luck)))
+        failed = [moments for success, moments in lives if not success]
+        if len(failed) in (0, LIVES):
+            return []
+        places = []
+        for moment, luck in failed[0]:
             settings = replace(self.settings, seed=decision_seed(luck, _step(moment)))
             candidates = yield from _propose(self.policy, moment, settings)
-            place = (moment, settings)
-            by_actions[spread([candidate.actions for candidate in candidates])] = place
-            by_paths[apart(candidates)] = place
-        widest = [found[max(found)] for found in (by_actions, by_paths) if found]
-        return list({_step(moment): (moment, settings) for moment, settings in widest}.values())
+            differ = spread([candidate.actions for candidate in candidates]), apart(candidates)
+            places.append((differ, moment, settings))
+        widest = [sorted(places, key=lambda place: -place[0][way])[:TRIES] for way in (0, 1)]
+        return list({_step(moment): (moment, settings) for _, moment, settings in chain(*widest)}.values())
+
+    def _live(self, task: int, start: int, luck: int) -> Events:
+        """One episode of the policy alone: whether it succeeds, and its moments after the first with the luck."""
+        self.env.reset(task, None, start)
+        decide = alone(self.policy, calls=self.settings.calls)
+        moments = []
+        address = f"{self.suite.name}/{task}/fresh{start}"
+        for event in act(self.env, self.policy.spec, decide, seed=luck, address=address):
+            if isinstance(event, Decided) and event.step > 0:
+                moments.append((event.plan.moment, luck))
+            yield event
+        return self.env.success, moments
 
     def examine(self, moment: Moment, settings: PlanSettings) -> Events:
         """Execute what is proposed at a moment; keep the moment if it is among the best."""

@@ -21,7 +21,8 @@ from workbench.views.tags import tag
 
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]", "::1")
 TITLE = "Cosmos Policy Workbench"
-FONT = ["-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "Liberation Sans", "Arial", "sans-serif"]
+FONT = [gr.themes.LocalFont("IBM Plex Sans", weights=(400, 600, 700)), "Liberation Sans", "Arial", "sans-serif"]
+"""Served from Gradio's own files, so that the pages look the same on every machine."""
 MONO = ["ui-monospace", "Menlo", "Consolas", "Liberation Mono", "monospace"]
 
 
