@@ -101,3 +101,16 @@ assert torch.get_num_threads() == 1
 """
     assert fresh(code).stderr == ""
     assert 1 <= runtime.cores() <= os.cpu_count()
+
+
+def test_taking_turns_the_model_has_every_core_unless_the_user_said_otherwise():
+    code = """
+from workbench import runtime
+runtime.configure()
+runtime.use_all_cores()
+import os, torch
+print(torch.get_num_threads() == int(os.environ.get("WANTED", runtime.cores())), os.environ["OMP_NUM_THREADS"])
+"""
+    left = str(max(1, runtime.cores() - 1))
+    assert fresh(code, OMP_NUM_THREADS=None).stdout.split() == ["True", left]
+    assert fresh(code, OMP_NUM_THREADS="1", WANTED="1").stdout.split() == ["True", "1"]

@@ -150,9 +150,14 @@ def cores() -> int:
 
 
 def use_all_cores() -> None:
-    """Let the model have every core: where one simulator and the model take turns, neither waits for the other."""
+    """Let torch have every core here: where one simulator and the model take turns, neither waits for the other.
+
+    Child processes keep what `configure` left them. Nothing happens if the user has set OMP_NUM_THREADS.
+    """
     if not THREADS_CHOSEN:
-        limit_threads(cores())
+        import torch
+
+        torch.set_num_threads(cores())
 
 
 def limit_threads(count: int) -> None:

@@ -82,6 +82,7 @@ def launch(*, host: str = "127.0.0.1", port: int = 7860, checkpoint: str = "mini
     """Serve the app until interrupted. ValueError, in one line, if the port is taken."""
     check_port(host, port)
     runtime.configure()
+    runtime.use_all_cores()
     demo = build(checkpoint, planner)
     print(f"{TITLE} at http://{host}:{port} (stop it with Ctrl-C)", flush=True)
     try:
