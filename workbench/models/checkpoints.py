@@ -2,10 +2,14 @@
 
 config.json carries the sha256 of every file beside it, so a damaged or exchanged file is refused by name.
 A folder is written beside its final place and renamed, so a kill leaves the old one whole.
+
+Upstream's files and repositories on the Hub are converted to such a folder once, in the cache folder. Loading maps the
+weights into memory: they cost their size there once, and nothing before they are used.
 """
 
 import difflib
-from collections.abc import Mapping, Sequence
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,10 +20,14 @@ from torch import nn
 
 from workbench import files, runtime
 from workbench.diffusion.precondition import PRECONDITIONS
+from workbench.models import hub, upstream
 from workbench.models.bundle import Bundle, check_pair
 from workbench.models.denoiser import Denoiser
+from workbench.models.t5 import T5
 from workbench.models.text import TextEncoder, TextTable, WordEmbedding
 from workbench.models.tokenizer import Tokenizer
+from workbench.models.upstream import Given
+from workbench.models.weights import with_weights
 from workbench.normalize import Statistics
 from workbench.platforms import PLATFORMS, PlatformSpec
 
@@ -45,26 +53,29 @@ def load(
     dtype: torch.dtype | None = None,
     share: Bundle | None = None,
 ) -> Bundle:
-    """Load a shipped checkpoint by name, or any by its folder.
+    """Load a checkpoint: shipped (by name), a folder, upstream's file or folder, or an address on the Hub.
 
-    `device`: default CUDA where there is one. `dtype`: default bfloat16 on CUDA (as the published model runs),
-    float32 on a CPU. `share`: a loaded bundle whose tokenizer is used instead of a second copy if it is the same.
+    `device`: default CUDA where there is one. `dtype`: default bfloat16 on CUDA (as the published model runs); on a
+    CPU what the checkpoint is meant to compute in, float32 for small models and bfloat16 for the published ones.
+    `share`: a loaded bundle whose tokenizer is used instead of a second copy if it is the same.
     Raises ValueError for an unknown name, a damaged file or a config that this version cannot read.
     """
     path = resolve(name)
     config = read_config(path)
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    dtype = dtype or (torch.bfloat16 if device.startswith("cuda") else torch.float32)
     try:
+        about = Description(**config["description"])
+        dtype = dtype or (torch.bfloat16 if device.startswith("cuda") else COMPUTE[about.compute])
         return _build(path, config, share).to_dtype(dtype).to(device)
     except (KeyError, TypeError, AttributeError, RuntimeError) as error:
-        raise ValueError(f"checkpoint {path.name}: config.json does not describe its files: {error}") from error
+        reason = " ".join(str(error).split())[:200]
+        raise ValueError(f"checkpoint {path.name}: config.json does not describe its files: {reason}") from error
 
 
 def load_pair(policy: str | Path, planner: str | Path | None = None, **settings: Any) -> tuple[Bundle, Bundle]:
     """A policy and what imagines and values for it: `planner`, else the one that its config names, else itself.
 
-    A shared tokenizer is held once. Raises ValueError if the two do not go together.
+    A tokenizer that both have is held once. Raises ValueError if the two do not go together.
     """
     first = load(policy, **settings)
     wanted = planner or (first.planner and _beside(resolve(policy), first.planner))
@@ -72,22 +83,110 @@ def load_pair(policy: str | Path, planner: str | Path | None = None, **settings:
         return first, first
     second = load(wanted, share=first, **settings)
     check_pair(first, second)
-    return first, second
+    return first, replace(second, tokenizer=first.tokenizer)
 
 
 def resolve(name: str | Path) -> Path:
-    """The folder of a checkpoint; raises ValueError that lists the shipped names."""
+    """The folder of a checkpoint; what is not in our form is converted into the cache folder first.
+
+    Raises ValueError that lists the shipped names.
+    """
     for path in (folder() / str(name), Path(name).absolute()):
         files.recover_folder(path)  # a save that was killed between its two renames
-        if (path / "config.json").is_file():
+        if _is_ours(path):
             return path.resolve()
+    path = Path(name).expanduser()
+    if upstream.is_source(path):
+        return _converted(path.resolve())
+    if hub.is_address(str(name)) and not path.exists():
+        return _downloaded(str(name))
     known = available()
     near = difflib.get_close_matches(str(name), known, n=1)
     hint = f"; did you mean {near[0]}?" if near else ""
     raise ValueError(
-        f"checkpoint: expected one of {', '.join(known) or '(none shipped)'} or a folder with a config.json, "
-        f"got {str(name)!r}{hint}"
+        f"checkpoint: expected one of {', '.join(known) or '(none shipped)'}, a folder with a config.json, a .pt file "
+        f"or an address on the Hub (owner/name), got {str(name)!r}{hint}"
     )
+
+
+def _is_ours(path: Path) -> bool:
+    if not (path / "config.json").is_file():
+        return False
+    config = files.read_json(path / "config.json")
+    return isinstance(config, dict) and "schema" in config  # a repository on the Hub has another config.json
+
+
+def _converted(source: Path) -> Path:
+    """Where the conversion of an upstream source is kept; made anew when a file of it has changed."""
+    origin = upstream.find(source, Given()).describe()
+    target = _kept(f"{source.stem}-{hashlib.sha256(str(source).encode()).hexdigest()[:8]}")
+    if not _is_ours(target) or files.read_json(target / "config.json")["description"].get("origin") != origin:
+        convert(source, target, name=source.stem, origin=origin)
+    return target
+
+
+def _downloaded(address: str) -> Path:
+    """Where the conversion of an address on the Hub is kept. What it was at the first download, it stays."""
+    target = _kept(address.replace("/", "--"))
+    if not _is_ours(target):
+        snapshot = hub.fetch(address, upstream.DOWNLOADED)
+        name = address.partition("@")[0].partition("/")[2]
+        convert(snapshot, target, name=name, origin=f"{address}, commit {snapshot.name}")
+    return target
+
+
+def _kept(name: str) -> Path:
+    path = runtime.cache_folder() / "checkpoints" / name
+    files.recover_folder(path)
+    return path
+
+
+def convert(
+    source: str | Path,
+    target: str | Path,
+    given: Given | None = None,
+    *,
+    name: str = "",
+    origin: str = "",
+    planner: str | None = None,
+    dtype: torch.dtype = torch.bfloat16,
+) -> list[str]:
+    """Write upstream's `.pt` file or distributed folder, or a folder in our form, as a checkpoint folder in our form.
+
+    `given`: what is not to be looked for beside the source. `name`: of the checkpoint, default the target's. `origin`:
+    where it comes from, for config.json. `planner`: checkpoint beside the target that imagines and values for it.
+    `dtype`: of the stored weights and of computing; upstream runs in bfloat16. Returns the keys of the source that are
+    not the network's and were left out. Raises ValueError or OSError, and leaves nothing, if it cannot be done.
+    """
+    source, target = Path(source).expanduser(), Path(target).expanduser()
+    _check_target(source, target)
+    if _is_ours(source):
+        config = read_config(source)
+        bundle, left_out = _build(source, config, None), []
+        bundle = replace(bundle, planner=planner or bundle.planner)
+        settings = {"readme": (source / "README.md").read_text(), "dtype": bundle.denoiser.dtype}
+        settings |= {key: config["description"].get(key, "") for key in ("compute", "origin")}
+    else:
+        parts = upstream.find(source, given or Given(), name=name)
+        bundle, left_out = upstream.read(parts, name=name, planner=planner)
+        origin = origin or parts.describe()
+        settings = {"readme": f"# {name or target.name}\n\nConverted by `workbench convert` from {origin}.\n"}
+        settings |= {"dtype": dtype, "compute": str(dtype).removeprefix("torch."), "origin": origin}
+    weights = [weight for part in (bundle.denoiser, bundle.tokenizer) for weight in part.parameters()]
+    files.check_space(target, sum(weight.numel() for weight in weights) * settings["dtype"].itemsize)
+    with files.explain_full_disk(target):
+        save(replace(bundle, name=name or target.name), target, **settings)
+    return left_out
+
+
+def _check_target(source: Path, target: Path) -> None:
+    """ValueError if writing a checkpoint to `target` would cost anything but an older checkpoint."""
+    if target.exists() and source.exists() and target.samefile(source):
+        raise ValueError(f"convert: expected another folder than the source, got {target}")
+    if target.is_file() or (target.is_dir() and not _is_ours(target) and any(target.iterdir())):
+        raise ValueError(
+            f"convert: expected a new folder or a checkpoint to replace, got {target}: it holds other files"
+        )
 
 
 def read_config(path: Path) -> dict[str, Any]:
@@ -116,6 +215,13 @@ class Description:
     value_modes: Sequence[str] = ("v",)
     tokenizer_of: str | None = None
     """Name of the checkpoint folder beside this one whose tokenizer this one uses."""
+    compute: str = "float32"
+    """What a CPU computes in."""
+    origin: str = ""
+    """What it was converted from."""
+
+
+COMPUTE = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
 def save(
@@ -125,8 +231,10 @@ def save(
     readme: str,
     tokenizer_of: str | None = None,
     dtype: torch.dtype = torch.bfloat16,
+    compute: str = "float32",
+    origin: str = "",
 ) -> None:
-    """Write `bundle` as a checkpoint folder, whole or not at all."""
+    """Write `bundle` as a checkpoint folder, whole or not at all; `dtype` is of the weights in the files."""
     denoiser, tokenizer, text = bundle.denoiser, bundle.tokenizer, bundle.text
     with files.atomic_folder(path) as target:
         _save_weights(denoiser.net, target / "denoiser.safetensors", dtype)
@@ -138,7 +246,9 @@ def save(
         config = {
             "schema": SCHEMA,
             "description": asdict(
-                Description(bundle.name, bundle.planner, bundle.suites, bundle.value_modes, tokenizer_of)
+                Description(
+                    bundle.name, bundle.planner, bundle.suites, bundle.value_modes, tokenizer_of, compute, origin
+                )
             ),
             "platform": {"name": bundle.spec.name} | {key: getattr(bundle.spec, key) for key in STORED},
             "precondition": denoiser.precondition.name,
@@ -152,16 +262,15 @@ def save(
 
 def _build(path: Path, config: dict[str, Any], share: Bundle | None) -> Bundle:
     spec = _spec(config["platform"])
-    net = CosmosTransformer3DModel.from_config(config["denoiser"])
-    _load_weights(net, path / "denoiser.safetensors")
+    net = _load(lambda: CosmosTransformer3DModel.from_config(config["denoiser"]), path / "denoiser.safetensors")
     if config["precondition"] not in PRECONDITIONS:
         raise ValueError(f"checkpoint {path.name}: expected precondition {', '.join(PRECONDITIONS)}")
-    denoiser = Denoiser(
-        net.eval(), PRECONDITIONS[config["precondition"]], text_positions=int(config["text"]["positions"])
-    )
+    denoiser = Denoiser(net, PRECONDITIONS[config["precondition"]], text_positions=int(config["text"]["positions"]))
     about = Description(**config["description"])
     vae = config["tokenizer"]["vae"]
     side = spec.image_size // int(vae["scale_factor_spatial"])
+    stats = Statistics.load(path / "stats.json")
+    upstream.check_statistics(stats, spec, f"checkpoint {path.name}")
     return Bundle(
         name=about.name,
         spec=spec,
@@ -169,7 +278,7 @@ def _build(path: Path, config: dict[str, Any], share: Bundle | None) -> Bundle:
         denoiser=denoiser.eval(),
         tokenizer=_tokenizer(path, config, about, share),
         text=_text(path, config["text"]),
-        stats=Statistics.load(path / "stats.json"),
+        stats=stats,
         sha256=files.sha256(path / "config.json"),
         planner=about.planner,
         value_modes=tuple(about.value_modes),
@@ -184,9 +293,8 @@ def _tokenizer(path: Path, config: dict[str, Any], about: Description, share: Bu
         if share is not None and share.name == about.tokenizer_of:
             return share.tokenizer
         config = read_config(resolve(place))
-    vae = AutoencoderKLWan.from_config(config["tokenizer"]["vae"])
-    _load_weights(vae, Path(place) / "tokenizer.safetensors")
-    return Tokenizer(vae.eval(), causal=bool(config["tokenizer"]["causal"])).eval()
+    vae = _load(lambda: AutoencoderKLWan.from_config(config["tokenizer"]["vae"]), place / "tokenizer.safetensors")
+    return Tokenizer(vae, causal=bool(config["tokenizer"]["causal"])).eval()
 
 
 def _beside(path: Path, name: str) -> Path:
@@ -198,16 +306,16 @@ def _beside(path: Path, name: str) -> Path:
 
 def _text(path: Path, config: Mapping[str, Any]) -> TextEncoder:
     if config["kind"] == "words":
-        text: nn.Module = WordEmbedding(config["vocabulary"], int(config["width"]), int(config["positions"]))
-        _load_weights(text, path / "text.safetensors")
-        return text.eval()
-    return TextTable(files.load_safetensors(path / "text.safetensors")).eval()
+        sizes = config["vocabulary"], int(config["width"]), int(config["positions"])
+        return _load(lambda: WordEmbedding(*sizes), path / "text.safetensors")
+    encoder = T5(config["encoder"]) if "encoder" in config else None
+    return TextTable(files.load_safetensors(path / "text.safetensors"), encoder).eval()
 
 
 def _describe_text(text: TextEncoder) -> dict[str, Any]:
     if isinstance(text, WordEmbedding):
         return {"kind": "words", "vocabulary": list(text.vocabulary), "width": text.words.embedding_dim}
-    return {"kind": "table"}
+    return {"kind": "table"} | ({"encoder": text.encoder.model} if text.encoder else {})
 
 
 def _spec(stored: Mapping[str, Any]) -> PlatformSpec:
@@ -229,5 +337,5 @@ def _save_weights(module: nn.Module, path: Path, dtype: torch.dtype) -> None:
     files.save_safetensors(path, tensors)
 
 
-def _load_weights(module: nn.Module, path: Path) -> None:
-    module.load_state_dict({name: tensor.float() for name, tensor in files.load_safetensors(path).items()})
+def _load(make: Callable[[], nn.Module], path: Path) -> nn.Module:
+    return with_weights(make, files.load_safetensors(path), what="config.json does not describe its files")

@@ -11,6 +11,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from workbench.models.t5 import T5
+
 
 @runtime_checkable
 class TextEncoder(Protocol):
@@ -64,19 +66,43 @@ class WordEmbedding(nn.Module):
 
 
 class TextTable(nn.Module):
-    """Precomputed embeddings, one an instruction (T5-11B for the published model, METHOD.md 3.3)."""
+    """Precomputed embeddings, one an instruction (T5-11B for the published model, METHOD.md 3.3).
 
-    def __init__(self, table: Mapping[str, Float[Tensor, "l e"]]) -> None:
+    With an `encoder`, instructions that the table lacks are embedded by it.
+    """
+
+    def __init__(self, table: Mapping[str, Float[Tensor, "l e"]], encoder: T5 | None = None) -> None:
         super().__init__()
         self.names = tuple(table)
+        self.encoder = encoder
         self.rows = nn.ParameterList(nn.Parameter(row, requires_grad=False) for row in table.values())
+        self.register_buffer("like", torch.zeros(0), persistent=False)
+        self._kept: dict[str, Tensor] = {}
 
     def embed(self, instruction: str) -> Float[Tensor, "1 l e"]:
-        """The stored embedding of `instruction`."""
-        if instruction not in self.names:
-            near = difflib.get_close_matches(instruction, self.names, n=3) or self.names[:3]
-            raise ValueError(
-                f"instruction: expected one of the {len(self.names)} in the table, such as "
-                f"{'; '.join(near)}; got {instruction!r}"
-            )
-        return self.rows[self.names.index(instruction)][None]
+        """The stored embedding of `instruction`, or the encoder's; ValueError, with the nearest, without either."""
+        if instruction in self.names:
+            return self.rows[self.names.index(instruction)][None]
+        if instruction not in self._kept:
+            if len(self._kept) > 256:
+                self._kept.clear()
+            self._kept[instruction] = self._encode(instruction)
+        return self._kept[instruction]
+
+    def _encode(self, instruction: str) -> Float[Tensor, "1 l e"]:
+        near = difflib.get_close_matches(instruction, self.names, n=3) or self.names[:3]
+        known = f"one of the {len(self.names)} in the table" + (f", such as {'; '.join(near)}" if near else "")
+        if self.encoder is None:
+            raise ValueError(f"instruction: expected {known}; got {instruction!r}")
+        try:
+            found = self.encoder.embed(instruction)
+        except ValueError as error:
+            raise ValueError(f"instruction: expected {known}; got {instruction!r}, and {error}") from error
+        if len(self.rows) and found.shape[1] != self.rows[0].shape[1]:
+            width, model = self.rows[0].shape[1], self.encoder.model
+            raise ValueError(f"instruction: expected an encoder of width {width}, {model} has {found.shape[1]}")
+        return found.to(self.like)[None]
+
+    def _apply(self, fn, recurse: bool = True):
+        self._kept.clear()
+        return super()._apply(fn, recurse)

@@ -1,0 +1,57 @@
+"""Downloads from the Hub with its own client (cached, resumed, with progress), and its errors in one line.
+
+An address is `owner/name` or `owner/name@revision`, where a revision is a commit, a tag or a branch.
+"""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import huggingface_hub
+from huggingface_hub import constants, errors
+
+from workbench import files
+
+ADDRESS = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*(@[\w.-]+)?", re.ASCII)
+
+TOKENIZER = "Wan-AI/Wan2.1-T2V-1.3B-Diffusers"
+"""Wan2.1's VAE, which is the published models' tokenizer; this copy is not gated."""
+
+
+def is_address(name: str) -> bool:
+    """Whether `name` reads as an address on the Hub."""
+    return bool(ADDRESS.fullmatch(name))
+
+
+def fetch(address: str, patterns: Sequence[str]) -> Path:
+    """Download the files that match `patterns`; returns their folder, whose name is the commit.
+
+    Without a network the files of an earlier download are returned. Raises ValueError, in one line, for an address that
+    is gated or not there, and OSError where the network or the disk is the matter.
+    """
+    repo, _, revision = address.partition("@")
+    try:
+        with files.explain_full_disk(constants.HF_HUB_CACHE):
+            return Path(
+                huggingface_hub.snapshot_download(repo, revision=revision or None, allow_patterns=list(patterns))
+            )
+    except errors.GatedRepoError as error:
+        terms = f"accept its terms at {constants.ENDPOINT}/{repo}"
+        raise ValueError(f"{repo} is gated: {terms}, then run `hf auth login` with that account") from error
+    except errors.RepositoryNotFoundError as error:
+        raise ValueError(
+            f"{repo} is not on the Hub, or private: check the name, or run `hf auth login`; "
+            "a folder or file of that name is not here either"
+        ) from error
+    except errors.RevisionNotFoundError as error:
+        raise ValueError(f"{repo} has no revision {revision!r}: leave it out, or name a commit of it") from error
+    except (errors.LocalEntryNotFoundError, errors.OfflineModeIsEnabled, errors.HTTPError) as error:
+        raise OSError(_unreachable(repo, error)) from error
+
+
+def _unreachable(repo: str, error: Exception) -> str:
+    if constants.HF_HUB_OFFLINE:
+        return f"{repo} has not been downloaded, and HF_HUB_OFFLINE is set: unset it, or name a folder or file"
+    status = getattr(getattr(error, "response", None), "status_code", None)
+    why = f"the Hub answers {status}" if status else "the Hub cannot be reached"
+    return f"{repo} has not been downloaded, and {why}: try again with a network, or name a folder or file"
