@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 AGGREGATIONS = ("majority_mean", "average", "lcb", "success_vote")
+PLATFORMS = ("libero", "robocasa", "aloha")
 STAGES = ("tokenizer", "policy", "planner")
 INTERRUPTED = 130
 
@@ -80,7 +81,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action=_Version, nargs=0, help="package version and commit")
     parser.add_argument("--traceback", action="store_true", help="show where an error comes from")
     commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=_Parser)
-    for add in (_app, _plan, _rollout, _collect, _data, _train, _moments, _bench, _doctor):
+    for add in (_app, _plan, _rollout, _collect, _data, _train, _convert, _moments, _bench, _doctor):
         add(commands)
     return parser
 
@@ -99,14 +100,14 @@ def _app(commands: argparse._SubParsersAction) -> None:
     parser = _command(commands, "app", "the app in the browser")
     parser.add_argument("--host", default="127.0.0.1", help="address to serve at")
     parser.add_argument("--port", type=whole(1, 65535), default=7860)
-    parser.add_argument("--checkpoint", default="mini", help="name or folder of the policy")
+    parser.add_argument("--checkpoint", default="mini", help="name, folder, .pt file or owner/name on the Hub")
     parser.add_argument("--planner-checkpoint", help="what imagines and values; default: the policy's own choice")
 
 
 def _planning(parser: argparse.ArgumentParser) -> None:
     """The flags that `plan`, `rollout` and `moments find` share, with the paper's defaults."""
     group = parser.add_argument_group("planning")
-    group.add_argument("--checkpoint", default="mini", help="name or folder of the policy")
+    group.add_argument("--checkpoint", default="mini", help="name, folder, .pt file or owner/name on the Hub")
     group.add_argument("--planner-checkpoint", help="what imagines and values; default: the policy's own choice")
     group.add_argument("--candidates", type=whole(1, 64), default=8)
     group.add_argument("--calls", type=whole(1, 50), default=5, help="network calls a candidate")
@@ -178,6 +179,21 @@ def _train(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--resume", action="store_true", help="continue what OUT holds")
     parser.add_argument("--workers", type=whole(1, 64), default=2, help="training processes")
     parser.add_argument("--seed", type=SEED, default=0)
+
+
+def _convert(commands: argparse._SubParsersAction) -> None:
+    parser = _command(commands, "convert", "upstream's checkpoints to a checkpoint folder")
+    parser.add_argument("source", metavar="SOURCE", help="file.pt, folder with model/, or owner/name on the Hub")
+    parser.add_argument("target", metavar="TARGET", help="folder; a checkpoint there is replaced")
+    parser.add_argument("--platform", choices=PLATFORMS, help="default: what the source is named after")
+    beside = parser.add_argument_group("files that do not lie beside the source")
+    beside.add_argument("--stats", metavar="FILE", help="dataset_statistics.json")
+    beside.add_argument("--text", metavar="FILE", help="table of text embeddings, t5_embeddings.pkl or .safetensors")
+    beside.add_argument("--tokenizer", metavar="PATH", help="tokenizer.pth or a Wan2.1 VAE folder; default: the Hub's")
+    parser.add_argument("--planner", metavar="NAME", help="checkpoint beside TARGET that imagines and values for it")
+    parser.add_argument(
+        "--dtype", choices=("bfloat16", "float32"), default="bfloat16", help="of the weights; upstream runs in bfloat16"
+    )
 
 
 def _moments(commands: argparse._SubParsersAction) -> None:

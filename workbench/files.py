@@ -250,7 +250,10 @@ def save_safetensors(
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     total = sum(tensor.nbytes for tensor in tensors.values())
     with explain_full_disk(path), atomic_path(path) as temporary, _growing(temporary, total, Path(path).name):
+        temporary.touch()
+        mode = temporary.stat().st_mode
         save_file(tensors, temporary, metadata=dict(metadata) if metadata else None)
+        temporary.chmod(mode)  # safetensors lets nobody else read what it writes
 
 
 def load_torch(path: str | Path, *, max_bytes: int = MAX_TENSOR_BYTES) -> Any:

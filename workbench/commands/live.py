@@ -65,13 +65,13 @@ def simulator(suite: str, checkpoint: str) -> Iterator[Callable[[], "Env"]]:
 
 
 def _render_size(checkpoint: str) -> int:
-    """Side of the pictures, read without importing torch. ValueError for an unknown checkpoint."""
+    """Side of the pictures, for a folder read without importing torch. ValueError for an unknown checkpoint."""
     for folder in (runtime.assets() / "checkpoints" / checkpoint, Path(checkpoint)):
-        if (folder / "config.json").is_file():
-            return int(files.read_json(folder / "config.json")["platform"]["render_size"])
+        if (folder / "config.json").is_file() and (config := files.read_json(folder / "config.json")).get("schema"):
+            return int(config["platform"]["render_size"])
     from workbench.models import checkpoints
 
-    raise AssertionError(checkpoints.resolve(checkpoint))  # it says which checkpoints there are
+    return int(files.read_json(checkpoints.resolve(checkpoint) / "config.json")["platform"]["render_size"])
 
 
 def load(options: argparse.Namespace) -> tuple["Bundle", "Bundle", "PlanSettings"]:

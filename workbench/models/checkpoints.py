@@ -121,7 +121,7 @@ def _converted(source: Path) -> Path:
     origin = upstream.find(source, Given()).describe()
     target = _kept(f"{source.stem}-{hashlib.sha256(str(source).encode()).hexdigest()[:8]}")
     if not _is_ours(target) or files.read_json(target / "config.json")["description"].get("origin") != origin:
-        convert(source, target, name=source.stem, origin=origin)
+        convert(source, target, name=source.stem)
     return target
 
 
@@ -129,9 +129,7 @@ def _downloaded(address: str) -> Path:
     """Where the conversion of an address on the Hub is kept. What it was at the first download, it stays."""
     target = _kept(address.replace("/", "--"))
     if not _is_ours(target):
-        snapshot = hub.fetch(address, upstream.DOWNLOADED)
-        name = address.partition("@")[0].partition("/")[2]
-        convert(snapshot, target, name=name, origin=f"{address}, commit {snapshot.name}")
+        convert(address, target, name=hub.name_of(address))
     return target
 
 
@@ -141,42 +139,64 @@ def _kept(name: str) -> Path:
     return path
 
 
+@dataclass(frozen=True)
+class Converted:
+    """What `convert` read, and the keys of the source that are not the network's."""
+
+    bundle: Bundle
+    left_out: Sequence[str]
+
+
 def convert(
     source: str | Path,
     target: str | Path,
     given: Given | None = None,
     *,
-    name: str = "",
-    origin: str = "",
+    name: str | None = None,
     planner: str | None = None,
     dtype: torch.dtype = torch.bfloat16,
-) -> list[str]:
-    """Write upstream's `.pt` file or distributed folder, or a folder in our form, as a checkpoint folder in our form.
+) -> Converted:
+    """Write a checkpoint of upstream's, here or on the Hub, or one in our form, as a checkpoint folder.
 
-    `given`: what is not to be looked for beside the source. `name`: of the checkpoint, default the target's. `origin`:
-    where it comes from, for config.json. `planner`: checkpoint beside the target that imagines and values for it.
-    `dtype`: of the stored weights and of computing; upstream runs in bfloat16. Returns the keys of the source that are
-    not the network's and were left out. Raises ValueError or OSError, and leaves nothing, if it cannot be done.
+    `given`: what is not to be looked for beside the source. `name`: of the checkpoint, default the target folder's.
+    `planner`: name of the checkpoint beside the target that imagines and values for it. `dtype`: of the stored weights
+    and of computing; upstream runs in bfloat16; a folder in our form keeps its own.
+    Raises ValueError or OSError, and leaves nothing, if it cannot be done.
     """
-    source, target = Path(source).expanduser(), Path(target).expanduser()
+    called, origin, source = _fetched(source)
+    target = Path(target).expanduser()
+    name = name or target.absolute().name
     _check_target(source, target)
     if _is_ours(source):
         config = read_config(source)
         bundle, left_out = _build(source, config, None), []
-        bundle = replace(bundle, planner=planner or bundle.planner)
-        settings = {"readme": (source / "README.md").read_text(), "dtype": bundle.denoiser.dtype}
-        settings |= {key: config["description"].get(key, "") for key in ("compute", "origin")}
+        settings = {key: config["description"][key] for key in ("compute", "origin") if key in config["description"]}
+        settings |= {"readme": _readme(source), "dtype": bundle.denoiser.dtype}
     else:
-        parts = upstream.find(source, given or Given(), name=name)
-        bundle, left_out = upstream.read(parts, name=name, planner=planner)
+        parts = upstream.find(source, given or Given(), called=called)
+        bundle, left_out = upstream.read(parts, name=name)
         origin = origin or parts.describe()
-        settings = {"readme": f"# {name or target.name}\n\nConverted by `workbench convert` from {origin}.\n"}
-        settings |= {"dtype": dtype, "compute": str(dtype).removeprefix("torch."), "origin": origin}
+        settings = {"compute": str(dtype).removeprefix("torch."), "origin": origin, "dtype": dtype}
+        settings |= {"readme": f"# {name}\n\nConverted by `workbench convert` from {origin}.\n"}
+    bundle = replace(bundle, name=name, planner=planner or bundle.planner)
     weights = [weight for part in (bundle.denoiser, bundle.tokenizer) for weight in part.parameters()]
     files.check_space(target, sum(weight.numel() for weight in weights) * settings["dtype"].itemsize)
     with files.explain_full_disk(target):
-        save(replace(bundle, name=name or target.name), target, **settings)
-    return left_out
+        save(bundle, target, **settings)
+    return Converted(bundle, left_out)
+
+
+def _fetched(source: str | Path) -> tuple[str, str, Path]:
+    """What a source is called, its commit if it comes from the Hub, and its path here."""
+    path = Path(source).expanduser()
+    if path.exists() or not hub.is_address(str(source)):
+        return "", "", path
+    snapshot = hub.fetch(str(source), upstream.DOWNLOADED)
+    return hub.name_of(str(source)), f"{source}, commit {snapshot.name}", snapshot
+
+
+def _readme(folder: Path) -> str:
+    return (folder / "README.md").read_text() if (folder / "README.md").is_file() else ""
 
 
 def _check_target(source: Path, target: Path) -> None:

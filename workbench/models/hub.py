@@ -23,6 +23,11 @@ def is_address(name: str) -> bool:
     return bool(ADDRESS.fullmatch(name))
 
 
+def name_of(address: str) -> str:
+    """The repository's name, without owner and revision."""
+    return address.partition("@")[0].partition("/")[2]
+
+
 def fetch(address: str, patterns: Sequence[str]) -> Path:
     """Download the files that match `patterns`; returns their folder, whose name is the commit.
 

@@ -91,7 +91,9 @@ class TextTable(nn.Module):
 
     def _encode(self, instruction: str) -> Float[Tensor, "1 l e"]:
         near = difflib.get_close_matches(instruction, self.names, n=3) or self.names[:3]
-        known = f"one of the {len(self.names)} in the table" + (f", such as {'; '.join(near)}" if near else "")
+        known = (
+            f"one of the {len(self.names)} in the table, such as {'; '.join(near)}" if near else "a table of embeddings"
+        )
         if self.encoder is None:
             raise ValueError(f"instruction: expected {known}; got {instruction!r}")
         try:

@@ -75,14 +75,14 @@ def is_source(path: Path) -> bool:
     return path.suffix in SUFFIXES and path.is_file()
 
 
-def find(source: Path, given: Given, *, name: str = "") -> Parts:
-    """The files of a source, those that are not `given` from beside it; `name`: what it is called, if not as it lies.
+def find(source: Path, given: Given, *, called: str = "") -> Parts:
+    """The files of a source, those that are not `given` from beside it; `called`: its name, if not as it lies here.
 
     Raises ValueError, saying what to name, for what is not there or could be several.
     """
     weights = _weights(source)
     beside = weights.parent if weights.is_file() or weights.name == "model" else weights
-    platform = _platform(given.platform, [name] if name else [weights.name, beside.name])
+    platform = _platform(given.platform, [called] if called else [weights.name, beside.name])
     stats = given.stats or _one(beside, STATS, platform, "--stats")
     if stats is None:
         raise ValueError(
@@ -99,7 +99,7 @@ def find(source: Path, given: Given, *, name: str = "") -> Parts:
     return Parts(weights, platform, stats, text, tokenizer)
 
 
-def read(parts: Parts, *, name: str, planner: str | None = None) -> tuple[Bundle, list[str]]:
+def read(parts: Parts, *, name: str) -> tuple[Bundle, list[str]]:
     """The model in the files' own precision, and the names of what the weights file holds beside the network.
 
     Raises ValueError, in one line, for weights, statistics or texts that do not go together or are damaged.
@@ -131,7 +131,6 @@ def read(parts: Parts, *, name: str, planner: str | None = None) -> tuple[Bundle
         tokenizer=tokenizer,
         text=TextTable(table, T5()).eval(),
         stats=stats,
-        planner=planner,
     )
     return bundle, convert.set_aside(state)
 
