@@ -1,13 +1,16 @@
 """The command line: what it writes, and that whatever is asked wrongly is answered in one plain line."""
 
+import errno
 import json
 import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import pytest
@@ -105,6 +108,19 @@ def test_a_folder_with_other_files_is_left_alone(capsys, points, tmp_path, check
         line = refusal(capsys, command, "--checkpoint", checkpoint, "--out", str(tmp_path))
         assert "has other files: choose another" in line
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+@pytest.mark.parametrize("command", ["plan", "rollout", "collect"])
+def test_a_folder_that_cannot_be_written_is_said_before_the_work(capsys, monkeypatch, tmp_path, command):
+    monkeypatch.setattr(tempfile, "TemporaryFile", refuse)
+    assert main([command, "--out", str(tmp_path / "deep" / "down")]) == 2
+    told = capsys.readouterr().err
+    assert told == f"workbench: --out: cannot write in {tmp_path} (Permission denied): choose another folder\n"
+    assert not (tmp_path / "deep").exists()
+
+
+def refuse(dir: Path) -> NoReturn:
+    raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(dir))
 
 
 def test_a_damaged_checkpoint_is_one_plain_line(capsys, points, tmp_path, checkpoint):

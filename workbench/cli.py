@@ -7,7 +7,9 @@ one line: what was expected, what was given, what to do.
 import argparse
 import importlib
 import sys
+import tempfile
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import NoReturn
 
 AGGREGATIONS = ("majority_mean", "average", "lcb", "success_vote")
@@ -38,6 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code: 0, 2 for what was asked wrongly, 130 when interrupted."""
     options = build_parser().parse_args(argv)
     try:
+        _check_writable(getattr(options, "out", None))
         command = importlib.import_module(f"workbench.commands.{options.command}")
         return int(command.run(options) or 0)
     except KeyboardInterrupt:
@@ -48,6 +51,18 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         print(f"workbench: {_one_line(error)}", file=sys.stderr)
         return 2
+
+
+def _check_writable(folder: str | None) -> None:
+    """Raise ValueError if nothing can be written at `folder`: said before the work, not after it."""
+    if not folder:
+        return
+    there = next(place for place in (Path(folder).absolute(), *Path(folder).absolute().parents) if place.is_dir())
+    try:
+        with tempfile.TemporaryFile(dir=there):
+            pass
+    except OSError as error:
+        raise ValueError(f"--out: cannot write in {there} ({error.strerror}): choose another folder") from error
 
 
 def _one_line(error: Exception) -> str:
