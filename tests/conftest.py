@@ -10,13 +10,48 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
+import fidelity as reference  # noqa: E402
 import pytest  # noqa: E402
 
 HERE = Path(__file__).parent
+PAGE = pytest.StashKey[reference.Page]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--golden", type=Path, default=HERE / "golden", help="folder of reference numbers")
+    parser.addoption("--fidelity-report", type=Path, metavar="FILE", help="write how far the reference numbers are")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line(
+        "markers", "golden(*patterns, reads=()): compares with the reference numbers in these files"
+    )
+    config.addinivalue_line("markers", "defect(upstream, section, ours): shows what upstream does wrong")
+    config.stash[PAGE] = reference.Page(config.getoption("golden").resolve())
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a golden test once for every file that its patterns find."""
+    marker = metafunc.definition.get_closest_marker("golden")
+    if marker and "case" in metafunc.fixturenames:
+        golden = metafunc.config.stash[PAGE].golden
+        found = reference.cases(golden, marker.args)
+        metafunc.parametrize("case", found, ids=[reference.name(golden, path) for path in found])
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo):
+    report = yield
+    if report.when == "call" and report.passed:
+        reference.note(item.config.stash[PAGE], item)
+    return report
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Write the fidelity page, if it was asked for and nothing failed."""
+    target = session.config.getoption("fidelity_report")
+    if target and exitstatus == pytest.ExitCode.OK:
+        target.write_text(session.config.stash[PAGE].text())
 
 
 def pytest_sessionstart() -> None:
@@ -34,6 +69,12 @@ def golden(pytestconfig: pytest.Config) -> Path:
     if not folder.is_dir():
         pytest.skip(f"no reference numbers at {folder}: name their folder with --golden DIR")
     return folder
+
+
+@pytest.fixture
+def fidelity(pytestconfig: pytest.Config, request: pytest.FixtureRequest) -> reference.Fidelity:
+    """Compares with the reference numbers of this case and keeps the largest error for the fidelity page."""
+    return reference.fidelity_of(pytestconfig.stash[PAGE], request)
 
 
 @pytest.fixture(scope="session")

@@ -278,10 +278,11 @@ def test_a_torch_file_that_unpacks_to_too_much_is_refused(tmp_path):
         files.load_torch(tmp_path / "bomb.pt", max_bytes=10_000)
 
 
-def test_the_published_table_of_text_embeddings(golden):
-    table = files.load_t5_table(golden / "formats/t5_embeddings.pkl")
-    expected = json.loads((golden / "formats/t5_embeddings.json").read_text())
-    assert table.keys() == expected.keys()
+@pytest.mark.golden("formats/*.pkl", reads=("formats/t5_embeddings.json",))
+def test_the_published_table_of_text_embeddings(case, fidelity):
+    table = files.load_t5_table(case)
+    expected = json.loads(case.with_suffix(".json").read_text())
+    fidelity.exact("instructions", sorted(table), sorted(expected))
     for instruction, facts in expected.items():
         tensor = table[instruction]
         assert tensor.shape == (1, 512, 1024)
@@ -289,7 +290,7 @@ def test_the_published_table_of_text_embeddings(golden):
         assert int(tensor[0].any(-1).sum()) == facts["nonzero_rows"]
         assert tensor[0, 0, :8].tolist() == facts["first_row_first_8"]
         content = tensor.view(torch.uint16).numpy().tobytes()
-        assert hashlib.sha256(content).hexdigest() == facts["sha256_of_uint16_bytes"]
+        fidelity.exact("embeddings", hashlib.sha256(content).hexdigest(), facts["sha256_of_uint16_bytes"])
 
 
 @pytest.mark.parametrize("protocol", [2, 3, 4, 5])
@@ -329,16 +330,18 @@ def test_a_table_cannot_reach_beyond_its_storage(tmp_path):
         files.load_t5_table(tmp_path / "t5.pkl")
 
 
+@pytest.mark.golden("malicious/*")
+@pytest.mark.defect(
+    "Weights and text tables are unpickled whatever they contain", "4.3", "only tensors and arrays are admitted"
+)
 @pytest.mark.parametrize("load", [files.load_torch, files.load_t5_table])
-def test_malicious_files_are_refused_and_do_nothing(golden, tmp_path, monkeypatch, load):
+def test_malicious_files_are_refused_and_do_nothing(case, fidelity, tmp_path, monkeypatch, load):
     monkeypatch.chdir(tmp_path)
-    malicious = sorted((golden / "malicious").iterdir())
-    assert malicious
-    for path in malicious:
-        with pytest.raises(ValueError, match="is refused") as caught:
-            load(path)
-        assert "\n" not in str(caught.value)
+    with pytest.raises(ValueError, match="is refused") as caught:
+        load(case)
+    assert "\n" not in str(caught.value)
     assert names(tmp_path) == []
+    fidelity.refused(load.__name__)
 
 
 def test_no_change_of_one_byte_runs_anything(golden, tmp_path, monkeypatch):

@@ -17,19 +17,17 @@ def picture() -> np.ndarray:
     return np.stack([4 * x, 5 * y, 255 - 2 * (x + y)], axis=-1).astype(np.uint8)
 
 
-def test_reference_pictures(golden):
-    folder = golden / "images"
-    for case in json.loads((folder / "images.json").read_text())["cases"]:
-        given = np.array(Image.open(folder / case["input"]).convert("RGB"))
-        if "first" in case:  # ALOHA's robot side squashes to 256 x 256
+@pytest.mark.golden("images/*.json", reads=("images/*.png",))
+def test_reference_pictures(case, fidelity):
+    for one in json.loads(case.read_text())["cases"]:
+        given = np.array(Image.open(case.with_name(one["input"])).convert("RGB"))
+        if "first" in one:  # ALOHA's robot side squashes to 256 x 256
             given = images.resize(given, 256)
-        expected = np.array(Image.open(folder / case["output"]))
-        jpeg, crop = case["use_jpeg_compression"], case["trained_with_image_aug"]
+        expected = np.array(Image.open(case.with_name(one["output"])))
+        jpeg, crop = one["use_jpeg_compression"], one["trained_with_image_aug"]
         found = images.prepare(given, size=expected.shape[0], jpeg=jpeg, center_crop=crop)
-        difference = np.abs(found.astype(int) - expected)
         # Exact with the decoder of the reference; another one may round otherwise.
-        assert difference.max() <= 2, case["output"]
-        assert (difference > 0).mean() <= 0.01, case["output"]
+        fidelity.pixels(one["output"], found, expected, levels=2)
 
 
 @pytest.mark.parametrize("size", [32, 64, 96, 224])

@@ -27,24 +27,25 @@ def statistics() -> Statistics:
     )
 
 
-def test_reference_numbers(golden):
-    for case in json.loads((golden / "numbers/normalisation.json").read_text()).values():
-        actions = [np.array(episode["actions"]) for episode in case["episodes"]]
-        proprio = [np.array(episode["proprio"]) for episode in case["episodes"]]
+@pytest.mark.golden("numbers/normalisation*.json")
+def test_reference_numbers(case, fidelity):
+    for platform, about in json.loads(case.read_text()).items():
+        actions = [np.array(episode["actions"]) for episode in about["episodes"]]
+        proprio = [np.array(episode["proprio"]) for episode in about["episodes"]]
         statistics = Statistics.from_episodes(actions, proprio)
-        for name, expected in case["statistics"].items():
+        for name, expected in about["statistics"].items():
             exact = name.endswith(("min", "max"))
             found = statistics.extra.get(name, getattr(statistics, name, None))
-            np.testing.assert_allclose(found, expected, atol=1e-12 if exact else 1e-6)
+            fidelity.close(f"{platform} {name}", found, expected, atol=1e-12 if exact else 1e-6)
 
-        def close(found, name, atol, case=case):
-            np.testing.assert_allclose(found, np.array(case[name]), rtol=0, atol=atol)
+        def close(found, name, atol, platform=platform, about=about):
+            fidelity.close(f"{platform} {name}", found, about[name], atol=atol)
 
         close(normalize_actions(actions[0], statistics), "episode0_actions_normalised", 1e-12)
         close(normalize_proprio(proprio[0], statistics), "episode0_proprio_normalised", 1e-12)
-        outside = np.array(case["proprio_raw_out_of_range"])
+        outside = np.array(about["proprio_raw_out_of_range"])
         close(normalize_proprio(outside, statistics), "proprio_normalised_out_of_range", 1e-12)
-        given = np.array(case["actions_normalised_in"], dtype=np.float32)  # the reference starts from float32
+        given = np.array(about["actions_normalised_in"], dtype=np.float32)  # the reference starts from float32
         close(unnormalize_actions(given, statistics), "actions_unnormalised_out", 1e-6)
 
 
@@ -84,11 +85,11 @@ def test_wrong_dimension_says_what_was_expected(statistics):
         unnormalize_proprio(np.zeros(9), statistics)
 
 
-def test_the_published_file_is_kept_whole(golden, tmp_path):
-    source = golden / "formats/dataset_statistics.json"
-    Statistics.load(source).save(tmp_path / "stats.json")
+@pytest.mark.golden("formats/dataset_statistics*.json")
+def test_the_published_file_is_kept_whole(case, fidelity, tmp_path):
+    Statistics.load(case).save(tmp_path / "stats.json")
     copy = json.loads((tmp_path / "stats.json").read_text())
-    assert copy == json.loads(source.read_text())
+    fidelity.exact("statistics file", copy, json.loads(case.read_text()))
     assert set(copy) == KEYS
 
 

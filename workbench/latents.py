@@ -52,10 +52,15 @@ class Latents:
             placeholders=self.placeholders if len(self.placeholders) == 1 else self.placeholders[part],
         )
 
-    def advance(self) -> "Latents":
-        """The imagined future as the new present: future frames move to the current ones (METHOD.md 7)."""
+    def advance(self, *, upstream_compatible: bool = False) -> "Latents":
+        """The imagined future as the new present: future frames move to the current ones (METHOD.md 7).
+
+        `upstream_compatible` leaves the old proprio in its place: upstream overwrites the imagined one.
+        """
+        pairs = list(zip(self.layout.current, self.layout.future, strict=True))
         x = self.x.clone()
-        x[:, :, list(self.layout.current)] = self.x[:, :, list(self.layout.future)]
+        for current, future in pairs[1:] if upstream_compatible else pairs:
+            x[:, :, current] = self.x[:, :, future]
         return replace(self, x=x)
 
     def __len__(self) -> int:

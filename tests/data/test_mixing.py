@@ -9,21 +9,19 @@ import pytest
 from workbench.data.mixing import Sampler, mix
 
 
-def test_reference_epochs(golden):
-    for case in json.loads((golden / "mixing/epoch.json").read_text())["cases"]:
+@pytest.mark.golden("mixing/*.json")
+def test_reference_epochs(case, fidelity):
+    for one in json.loads(case.read_text())["cases"]:
         epoch = mix(
-            case["demo_steps"],
-            case["success_rollout_steps"],
-            case["failure_rollout_steps"],
-            demonstration_probability=case["demonstration_sampling_prob"],
-            success_probability=case["success_rollout_sampling_prob"],
+            one["demo_steps"],
+            one["success_rollout_steps"],
+            one["failure_rollout_steps"],
+            demonstration_probability=one["demonstration_sampling_prob"],
+            success_probability=one["success_rollout_sampling_prob"],
         )
-        assert tuple(epoch.items.values()) == (
-            case["adjusted_demo_count"],
-            case["adjusted_success_rollout_count"],
-            case["adjusted_failure_rollout_count"],
-        ), case
-        assert len(epoch) == case["epoch_length"]
+        expected = [one[f"adjusted_{part}_count"] for part in ("demo", "success_rollout", "failure_rollout")]
+        fidelity.exact("counts", list(epoch.items.values()), expected)
+        fidelity.exact("epoch length", len(epoch), one["epoch_length"])
 
 
 def test_no_step_is_left_out_and_shares_hold():

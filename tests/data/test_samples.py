@@ -24,34 +24,39 @@ def numbered_episode(length: int, *, offset: int, success: bool) -> Episode:
     )
 
 
-def test_reference_items(golden):
-    case = json.loads((golden / "numbers/dataset_items.json").read_text())
-    first, second = case["demo_lengths"]
+@pytest.mark.golden("numbers/dataset_items*.json")
+def test_reference_items(case, fidelity):
+    about = json.loads(case.read_text())
+    first, second = about["demo_lengths"]
     samples = Samples(
         [numbered_episode(first, offset=0, success=True), numbered_episode(second, offset=100, success=True)],
         [
-            numbered_episode(case["failure_rollout_length"], offset=200, success=False),
-            numbered_episode(case["success_rollout_length"], offset=200, success=True),
+            numbered_episode(about["failure_rollout_length"], offset=200, success=False),
+            numbered_episode(about["success_rollout_length"], offset=200, success=True),
         ],
-        chunk_size=case["chunk_size"],
-        gamma=case["gamma"],
+        chunk_size=about["chunk_size"],
+        gamma=about["gamma"],
     )
-    assert len(samples) == case["epoch_length"]
+    fidelity.exact("epoch length", len(samples), about["epoch_length"])
     kinds = [samples.locate(i, random.Random(i).random())[2] for i in range(len(samples))]
-    assert {kind: kinds.count(kind) for kind in set(kinds)} == case["kinds_in_one_epoch"]
-    for item in case["items"]:
+    fidelity.exact("kinds", {kind: kinds.count(kind) for kind in set(kinds)}, about["kinds_in_one_epoch"])
+    for item in about["items"]:
         sample = samples.sample(item["index"], random.Random(item["index"]).random())
-        assert sample.kind == item["kind"]
-        assert (sample.proprio == item["proprio"]).all()
-        assert (sample.future_proprio == item["future_proprio"]).all()
-        assert (sample.actions[0] == item["first_action"]).all()
-        assert (sample.actions[-1] == item["last_action"]).all()
-        assert abs(2 * sample.value - 1 - item["value_return"]) < 2e-5
-        _, _, wrist, primary, _, _, future_wrist, future_primary, _ = item["pixel_of_each_latent_frame"]
-        assert sample.images["wrist"].max() == sample.images["wrist"].min() == wrist
-        assert sample.images["primary"].max() == primary
-        assert sample.future_images["wrist"].max() == future_wrist
-        assert sample.future_images["primary"].max() == future_primary
+        fidelity.exact("kind of an item", sample.kind, item["kind"])
+        for name, found in {
+            "proprio": sample.proprio,
+            "future_proprio": sample.future_proprio,
+            "first_action": sample.actions[0],
+            "last_action": sample.actions[-1],
+        }.items():
+            fidelity.exact(name, found, item[name])
+        fidelity.close("return", 2 * sample.value - 1, item["value_return"], atol=2e-5)
+        _, _, *now, _, _, wrist, primary, _ = item["pixel_of_each_latent_frame"]
+        seen = [sample.images[camera].max() for camera in ("wrist", "primary")]
+        fidelity.exact("pictures", seen, now)
+        assert sample.images["wrist"].max() == sample.images["wrist"].min()
+        future = [sample.future_images[camera].max() for camera in ("wrist", "primary")]
+        fidelity.exact("future pictures", future, [wrist, primary])
 
 
 def test_a_sample_reads_two_pictures_a_camera():

@@ -8,23 +8,40 @@ import pytest
 from workbench.data import windows
 
 
-def test_reference_chunks(golden):
-    for case in json.loads((golden / "numbers/chunks.json").read_text())["cases"]:
-        actions, size = np.array(case["actions"]), case["chunk_size"]
-        for row in case["rows"]:
+@pytest.mark.golden("numbers/chunks*.json")
+def test_reference_chunks(case, fidelity):
+    for one in json.loads(case.read_text())["cases"]:
+        actions, size = np.array(one["actions"]), one["chunk_size"]
+        for row in one["rows"]:
             chunk = windows.action_chunk(actions, row["t"], size)
-            np.testing.assert_array_equal(chunk, actions[row["source_index_of_each_action"]])
-            np.testing.assert_array_equal(chunk[0], row["first_action"])
-            np.testing.assert_array_equal(chunk[-1], row["last_action"])
-            assert windows.future_index(row["t"], len(actions), size) == row["future_frame_index"]
+            fidelity.exact("chunk", chunk, actions[row["source_index_of_each_action"]])
+            fidelity.exact("first action", chunk[0], np.array(row["first_action"]))
+            fidelity.exact("last action", chunk[-1], np.array(row["last_action"]))
+            future = windows.future_index(row["t"], len(actions), size)
+            fidelity.exact("future frame", future, row["future_frame_index"])
 
 
-def test_reference_returns(golden):
-    for case in json.loads((golden / "numbers/returns.json").read_text())["cases"]:
-        if case["kind"] == "partial":
-            continue  # the reference gives a partial score the returns of a full success (METHOD 2)
-        found = windows.returns(case["num_steps"], case["kind"] == "success", case["gamma"])
-        np.testing.assert_allclose(2 * found - 1, case["returns"], atol=2e-5, rtol=0)
+@pytest.mark.golden("numbers/returns*.json")
+def test_reference_returns(case, fidelity):
+    for one in json.loads(case.read_text())["cases"]:
+        score = one["terminal_reward"]
+        found = windows.returns(one["num_steps"], score, one["gamma"], upstream_compatible=True)
+        fidelity.close(f"returns of a {one['kind']}", 2 * found - 1, one["returns"], atol=2e-5)
+
+
+@pytest.mark.golden("numbers/returns*.json")
+@pytest.mark.defect(
+    "A partial score has the returns of a full success",
+    "2",
+    "half a success is worth half; `returns(upstream_compatible=True)` as published",
+)
+def test_a_partial_score_is_worth_its_part(case, fidelity):
+    partial = [one for one in json.loads(case.read_text())["cases"] if one["kind"] == "partial"]
+    for one in partial:
+        length, score, gamma = one["num_steps"], one["terminal_reward"], one["gamma"]
+        assert one["returns"][-1] == 1.0  # upstream: a full success
+        np.testing.assert_allclose(windows.returns(length, score, gamma)[-1], score)
+        np.testing.assert_allclose(windows.returns(length, score, gamma, upstream_compatible=True)[-1], 1.0)
 
 
 def test_returns_are_one_at_the_end_of_a_success():

@@ -2,30 +2,29 @@
 
 import json
 
+import golden_bundle
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
 
 from workbench.diffusion.noise import SigmaDistribution, draw, variance_scale
+from workbench.diffusion.precondition import RECTIFIED_FLOW
 from workbench.platforms import PLATFORMS
 
 
-@pytest.mark.parametrize("platform", ["libero", "aloha"])
-def test_noise_is_upstreams(golden, platform):
-    data = load_file(golden / f"sampler/{platform}.safetensors")
-    about = json.loads((golden / f"sampler/{platform}.json").read_text())
-    noise = draw([about["seed_base"]], PLATFORMS[platform].layout(side=8))
-    torch.testing.assert_close(noise, data["noise.seed_base"], atol=0, rtol=0)
+@pytest.mark.golden("sampler/*.json", "!sampler/schedules*")
+def test_noise_is_upstreams(case, fidelity):
+    case = golden_bundle.Case.read(case)
+    expected = case.data["noise.seed_base"]
+    layout = case.spec.layout(expected.shape[1], side=expected.shape[-1])
+    fidelity.exact("noise", draw([case.about["seed_base"]], layout), expected)
 
 
-@pytest.mark.parametrize("platform", ["libero", "aloha"])
-def test_variance_scale_is_upstreams(golden, platform):
-    about = json.loads((golden / f"sampler/{platform}.json").read_text())
-    for seed, expected in about["variance_scale_by_seed"].items():
-        high, low = variance_scale(int(seed))
-        assert high == pytest.approx(expected["sigma_max_scale"], rel=1e-6)
-        assert low == pytest.approx(expected["sigma_min_scale"], rel=1e-6)
+@pytest.mark.golden("sampler/*.json", "!sampler/schedules*")
+def test_variance_scale_is_upstreams(case, fidelity):
+    for seed, expected in json.loads(case.read_text())["variance_scale_by_seed"].items():
+        wanted = [expected["sigma_max_scale"], expected["sigma_min_scale"]]
+        fidelity.relative("variance scale", variance_scale(int(seed)), wanted, rtol=1e-6)
 
 
 def test_a_row_is_the_same_in_any_batch():
@@ -39,12 +38,21 @@ def test_seeds_out_of_range(seed):
         draw([seed], PLATFORMS["libero"].layout(side=4))
 
 
-def test_training_levels_follow_upstreams_distribution(golden):
-    about = json.loads((golden / "training/sigma_distribution.json").read_text())
-    generator = torch.Generator().manual_seed(0)
-    sigma = SigmaDistribution(scale_by_frames=False).sample(1_000_000, 9, generator=generator)
-    found = np.percentile(sigma, about["percentiles"])
-    np.testing.assert_allclose(found, about["base_exact"], rtol=0.02)
+@pytest.mark.golden("training/sigma_distribution*.json")
+def test_training_levels_follow_upstreams_distribution(case, fidelity):
+    about = json.loads(case.read_text())
+    sigma = SigmaDistribution(scale_by_frames=False).sample(1_000_000, 9, generator=torch.Generator().manual_seed(0))
+    low = [percentile <= 5 for percentile in about["percentiles"]]
+    factors = {key: about[key]["factor"] for key in about if key.startswith("times_sqrt")}
+    for name, factor in ({"base_exact": 1.0} | factors).items():
+        expected = np.array(about[name] if name == "base_exact" else about[name]["exact"])
+        found = factor * np.percentile(sigma, about["percentiles"])
+        ends, middle = np.array(low), ~np.array(low)
+        fidelity.relative(f"{name}, percentiles to 5", found[ends], expected[ends], rtol=0.02)
+        fidelity.relative(f"{name}, percentiles above 5", found[middle], expected[middle], rtol=0.01)
+    for one in about["loss_weight"]:
+        found = RECTIFIED_FLOW.weight(torch.tensor(one["sigma"], dtype=torch.float64))
+        fidelity.relative("loss weight", found, one["weight"], rtol=1e-6)
 
 
 @pytest.mark.parametrize("frames", [9, 11])

@@ -21,21 +21,25 @@ def analytic(matrix: torch.Tensor):
     return denoise
 
 
-def test_schedules_are_upstreams(golden):
-    for case in json.loads((golden / "sampler/schedules.json").read_text())["schedules"]:
-        sigmas = schedule(upstream_calls(case["requested_steps"]))
-        assert len(sigmas) == case["network_calls"]
-        np.testing.assert_allclose(sigmas, case["sigmas_seen_by_the_network_float32"], rtol=1e-7)
-        np.testing.assert_allclose(sigmas, case["sigma_grid_float64"][: len(sigmas)], rtol=1e-13)
+@pytest.mark.golden("sampler/schedules*.json")
+def test_schedules_are_upstreams(case, fidelity):
+    about = json.loads(case.read_text())
+    bounds = about["sigma_max"], about["sigma_min"]
+    for one in about["schedules"]:
+        sigmas = schedule(upstream_calls(one["requested_steps"]), bounds=bounds)
+        fidelity.exact("network calls", len(sigmas), one["network_calls"])
+        fidelity.relative("sigmas, float32", np.float32(sigmas), one["sigmas_seen_by_the_network_float32"], rtol=1e-7)
+        fidelity.relative("sigmas, float64", sigmas, one["sigma_grid_float64"][: len(sigmas)], rtol=1e-13)
 
 
-@pytest.mark.parametrize("steps", [1, 2, 3, 5, 10])
-def test_the_solver_is_upstreams(golden, steps):
-    data = load_file(golden / "sampler/analytic.safetensors")
-    x = data["x_sigma_max"]
-    sigmas = [schedule(upstream_calls(steps))] * len(x)
-    result = run(sample(analytic(data["A"]), x, sigmas))
-    torch.testing.assert_close(result, data[f"out.n{steps}"], atol=1e-6, rtol=0)
+@pytest.mark.golden("sampler/analytic*.safetensors")
+def test_the_solver_is_upstreams(case, fidelity):
+    data = load_file(case)
+    x, runs = data["x_sigma_max"], [key for key in data if key.startswith("out.n")]
+    assert runs
+    for name in runs:
+        sigmas = [schedule(upstream_calls(int(name.removeprefix("out.n"))))] * len(x)
+        fidelity.close(name, run(sample(analytic(data["A"]), x, sigmas)), data[name], atol=1e-6)
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)

@@ -6,49 +6,79 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from workbench import files
 from workbench.models.bundle import tiny
+from workbench.models.convert import tokenizer_weights
 from workbench.platforms import PLATFORMS
 
 
-def frames_of(video: torch.Tensor) -> list[torch.Tensor]:
-    """One picture a latent frame: the first, then the first of every four (golden videos differ within four)."""
-    return [video[:, :, 0], *(video[:, :, 1 + 4 * k] for k in range((video.shape[2] - 1) // 4))]
+def frames_of(video: torch.Tensor, each: int) -> list[torch.Tensor]:
+    """One picture a latent frame: the first, then the first of `each` (golden videos differ within those)."""
+    return [video[:, :, 0], *video[:, :, 1::each].unbind(2)]
 
 
-def test_decoding_matches_upstream(golden):
-    cases = load_file(golden / "vae/cases.safetensors")
-    tokenizer = golden_bundle.tokenizer(golden)
-    seen = tokenizer.decode(cases["latents"], range(1, 9))
-    pixels = ((seen + 1) * 127.5).clamp(0, 255).to(torch.uint8).transpose(1, 2)
-    difference = (pixels.int() - cases["decoded_uint8"].int()).abs()
-    assert difference.max() <= 1
-    assert (difference > 0).float().mean() < 0.01
+VAE = {"reads": ("vae/config.json", "vae/tokenizer.safetensors")}
 
 
-@pytest.mark.parametrize("platform", ["libero", "aloha"])
+@pytest.mark.golden("vae/cases*.safetensors", **VAE)
 @pytest.mark.parametrize("shortcuts", [True, False])
-def test_encoding_matches_upstream(golden, platform, shortcuts):
+def test_decoding_matches_upstream(case, fidelity, shortcuts):
+    cases = load_file(case)
+    tokenizer = golden_bundle.tokenizer(case.parents[1], shortcuts=shortcuts)
+    seen = tokenizer.decode(cases["latents"], range(1, cases["latents"].shape[2]))
+    shown = cases["decoded"][:, :, 1 :: tokenizer.pictures_per_frame].clamp(-1, 1)
+    fidelity.close("decoded", seen.transpose(1, 2), shown, atol=1e-5)
+    pixels = ((seen + 1) * 127.5).clamp(0, 255).to(torch.uint8).transpose(1, 2)
+    fidelity.pixels("decoded pictures", pixels, cases["decoded_uint8"])
+
+
+@pytest.mark.golden("vae/cases*.safetensors", **VAE)
+def test_a_video_encodes_as_upstream_does(case, fidelity):
+    """The weights and the normalisation, on a video whose pictures all differ; its prefix encodes alike."""
+    cases = load_file(case)
+    tokenizer = golden_bundle.tokenizer(case.parents[1])
+    video = cases["video_uint8"].float() / 127.5 - 1
+    with torch.no_grad():
+        raw = tokenizer.vae.encode(video).latent_dist.mean
+        fidelity.close("encoded", raw, cases["latents_unnormalised"], atol=1e-5)
+        fidelity.close("normalised", (raw - tokenizer.mean) / tokenizer.std, cases["latents"], atol=1e-5)
+        known = cases["latents_prefix"].shape[2]
+        prefix = tokenizer.vae.encode(video[:, :, : 1 + tokenizer.pictures_per_frame * (known - 1)]).latent_dist.mean
+    fidelity.close("prefix", (prefix - tokenizer.mean) / tokenizer.std, cases["latents_prefix"], atol=1e-5)
+
+
+@pytest.mark.golden("sampler/*.json", "!sampler/schedules*", **VAE)
+@pytest.mark.parametrize("shortcuts", [True, False])
+def test_encoding_matches_upstream(case, fidelity, shortcuts):
     """Clean latents of a whole query, cameras copied into their future frames as upstream does."""
-    context = load_file(golden / f"sampler/{platform}.safetensors")
-    bundle = golden_bundle.bundle(golden, platform, context, shortcuts=shortcuts)
-    images = golden_bundle.observation(platform, context).images
+    case = golden_bundle.Case.read(case)
+    bundle, images = case.bundle(shortcuts=shortcuts), case.observation.images
     frames = [
         None
         if frame.camera is None
         else torch.from_numpy(images[frame.camera]).permute(2, 0, 1)[None].float() / 127.5 - 1
         for frame in bundle.layout.frames
     ]
-    latents = bundle.tokenizer.encode(frames, size=64)
-    torch.testing.assert_close(latents, context["clean_latents"], atol=1e-5, rtol=0)
+    latents = bundle.tokenizer.encode(frames, size=bundle.spec.image_size)
+    fidelity.close("clean latents", latents, case.context["clean_latents"], atol=1e-5)
 
 
-def test_a_prefix_encodes_alike(golden):
-    cases = load_file(golden / "vae/cases.safetensors")
-    tokenizer = golden_bundle.tokenizer(golden)
-    frames = [part.float() / 127.5 - 1 for part in frames_of(cases["video_uint8"])]
-    whole = tokenizer.encode(frames, size=48)
-    prefix = tokenizer.encode(frames[:4], size=48)
-    torch.testing.assert_close(whole[:, :, :4], prefix, atol=1e-6, rtol=0)
+@pytest.mark.golden("vae/*.pt")
+def test_the_published_form_holds_the_same_weights(case, fidelity):
+    ours = tokenizer_weights(files.load_torch(case))
+    expected = tokenizer_weights(load_file(case.with_suffix(".safetensors")))
+    fidelity.exact("names of the weights", sorted(ours), sorted(expected))
+    fidelity.exact("weights", all(torch.equal(ours[name], expected[name]) for name in expected), True)
+
+
+@pytest.mark.golden("vae/cases*.safetensors", **VAE)
+def test_a_prefix_encodes_alike(case, fidelity):
+    cases = load_file(case)
+    tokenizer = golden_bundle.tokenizer(case.parents[1])
+    frames = [part.float() / 127.5 - 1 for part in frames_of(cases["video_uint8"], tokenizer.pictures_per_frame)]
+    whole = tokenizer.encode(frames, size=frames[0].shape[-1])
+    prefix = tokenizer.encode(frames[:4], size=frames[0].shape[-1])
+    fidelity.close("prefix, one picture a frame", prefix, whole[:, :, :4], atol=1e-6)
 
 
 @pytest.mark.parametrize("causal", [True, False])

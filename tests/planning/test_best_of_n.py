@@ -1,40 +1,73 @@
-import json
+from dataclasses import replace
 
 import golden_bundle
 import numpy as np
 import pytest
-import torch
-from safetensors.torch import load_file
 
 from workbench.bench.planning import largest_difference, serial_plan
+from workbench.diffusion import noise
+from workbench.diffusion.samplers import schedule
 from workbench.models.bundle import tiny
 from workbench.planning import run
+from workbench.planning.aggregate import aggregate
 from workbench.planning.best_of_n import PlanSettings, plan_events
 from workbench.planning.events import Called, Imagined, Proposed, Valued
 from workbench.platforms import PLATFORMS
+from workbench.steps import denoise
 from workbench.types import Moment, Observation
 
 
+@pytest.mark.golden("planning/*.json", reads=("planning/*.safetensors", *golden_bundle.WEIGHTS))
 @pytest.mark.parametrize("shortcuts", [True, False])
-def test_the_golden_plan(golden, shortcuts):
+def test_the_golden_plan(case, fidelity, shortcuts):
     """Batched, in lock-step, with every shortcut: upstream's serial numbers (golden README, planning/)."""
-    context = load_file(golden / "planning/plan.safetensors")
-    expected = json.loads((golden / "planning/plan.json").read_text())
-    bundle = golden_bundle.bundle(golden, "libero", context, shortcuts=shortcuts)
-    moment = Moment(golden_bundle.observation("libero", context), golden_bundle.INSTRUCTION, "golden")
+    case = golden_bundle.Case.read(case)
+    bundle, about = case.bundle(shortcuts=shortcuts), case.about
+    moment = Moment(case.observation, golden_bundle.INSTRUCTION, "golden")
     settings = PlanSettings(
-        candidates=expected["candidates"], calls=10, seed=expected["seed"], upstream_compatible=True
+        candidates=about["candidates"],
+        calls=about["steps"]["action"],
+        futures=about["future_ensemble"],
+        future_calls=about["steps"]["future"],
+        values=about["value_ensemble"],
+        value_calls=about["steps"]["value"],
+        seed=about["seed"],
+        upstream_compatible=True,
     )
-    plan = run(plan_events(bundle, None, moment, settings=settings))
-    assert settings.network_calls == expected["network_calls_total"]
-    for candidate, detail in zip(plan.candidates, expected["candidates_detail"], strict=True):
-        i = candidate.index
-        assert candidate.seed == detail["seed"]
-        np.testing.assert_allclose(candidate.actions, context[f"candidate{i}.actions"], atol=2e-4)
-        np.testing.assert_allclose(candidate.values.ravel(), [v["value"] for v in detail["values"]], atol=1e-4)
-        torch.testing.assert_close(candidate.handle.x[0], context[f"candidate{i}.action_latents"][0], atol=2e-4, rtol=0)
-    for rule, choice in expected["variants"].items():
-        assert plan.choices[rule] == choice["chosen_index"]
+    plan = run(plan_events(bundle, None, moment, settings=settings, pictures=shortcuts))
+    fidelity.exact("network calls", settings.network_calls, about["network_calls_total"])
+    for candidate, detail in zip(plan.candidates, about["candidates_detail"], strict=True):
+        name, values = f"candidate{candidate.index}", [one["value"] for one in detail["values"]]
+        fidelity.exact("seeds", candidate.seed, detail["seed"])
+        fidelity.close("actions", candidate.actions, case.data[f"{name}.actions"], atol=2e-4)
+        fidelity.close("values", candidate.values.ravel(), values, atol=1e-4)
+        fidelity.close("action latents", candidate.handle.x, case.data[f"{name}.action_latents"], atol=2e-4)
+        for camera, expected in case.pictures(name).items() if shortcuts else ():
+            mean = candidate.futures[camera].mean(0).round().astype(np.uint8)
+            fidelity.pixels("mean future pictures", mean, expected)
+    for rule, choice in about["variants"].items():
+        fidelity.exact(f"choice by {rule}", plan.choices[rule], choice["chosen_index"])
+        scores = [detail["aggregated"][rule] for detail in about["candidates_detail"]]
+        found = [float(aggregate(one.values.ravel(), rule)) for one in plan.candidates]
+        fidelity.close(f"value by {rule}", found, scores, atol=1e-4)
+
+
+@pytest.mark.golden("planning/*.json")
+def test_the_golden_futures(case, fidelity):
+    """Every imagined future of the plan, all members at once, from the candidates' own samples."""
+    case = golden_bundle.Case.read(case)
+    bundle, about = case.bundle(), case.about
+    for i, detail in enumerate(about["candidates_detail"]):
+        members = detail["futures"]
+        latents = replace(case.query(bundle), x=case.data[f"candidate{i}.action_latents"])
+        start = noise.draw([one["seed"] for one in members], bundle.layout)
+        sample = denoise(
+            bundle.denoiser,
+            latents.ask("world_model").repeat(len(members)),
+            start,
+            sigmas=[schedule(one["network_calls"]) for one in members],
+        )
+        fidelity.close("future latents", sample.x, case.data[f"candidate{i}.future_latents"], atol=2e-4)
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,9 @@
 
 import hashlib
 import json
+from dataclasses import replace
 
+import golden_bundle
 import numpy as np
 import pytest
 import torch
@@ -26,29 +28,40 @@ def unit(spec) -> Statistics:
     return Statistics(-ones[0], ones[0], -ones[1], ones[1])
 
 
-@pytest.mark.parametrize("platform", PLATFORMS)
-def test_tiles_are_upstreams(golden, platform):
+def tiles(case):
+    """Name, tensors, spec, layout and expected numbers of every platform of a file of tiles."""
+    tensors, about = load_file(case.with_suffix(".safetensors")), json.loads(case.read_text())
+    for name, expected in about["platforms"].items():
+        data = {key[len(name) + 1 :]: tensor for key, tensor in tensors.items() if key.startswith(f"{name}.")}
+        chunk, dim = expected["action_shape"]
+        sizes = {"chunk_size": chunk, "action_dim": dim, "proprio_dim": expected["proprio_dim"]}
+        spec = replace(PLATFORMS[golden_bundle.platform_of(name)], **sizes)
+        layout = replace(spec.layout(about["latent_channels"]), height=about["height"], width=about["width"])
+        yield name, data, spec, layout, expected
+
+
+@pytest.mark.golden("injection/*.json", reads=("injection/*.safetensors",))
+def test_tiles_are_upstreams(case, fidelity):
     """Every element of the action and proprio frames, by the digest of the whole frame."""
-    data = load_file(golden / "injection/tiles.safetensors")
-    about = json.loads((golden / "injection/tiles.json").read_text())["platforms"][platform]
-    layout = PLATFORMS[platform].layout()
-    for ours, theirs in (("actions", "action"), ("proprio", "proprio")):
-        for row, digest in zip(data[f"{platform}.{ours}"], about[f"{theirs}_tile_sha256_float32"], strict=True):
-            frame = tile(row.flatten()[None].float(), layout)[0].numpy().astype("<f4")
-            assert hashlib.sha256(frame.tobytes()).hexdigest() == digest
+    for name, data, _, layout, expected in tiles(case):
+        fidelity.exact(f"{name} frames", len(layout), expected["frames"])
+        for ours, theirs in (("actions", "action"), ("proprio", "proprio")):
+            frames = tile(data[ours].flatten(1), layout)
+            digests = [hashlib.sha256(frame.numpy().astype("<f4").tobytes()).hexdigest() for frame in frames]
+            fidelity.exact(f"{name} {ours}", digests, expected[f"{theirs}_tile_sha256_float32"])
+        future = tile(data["future_proprio"], layout).flatten(1)[:, data["pick"].long()]
+        fidelity.exact(f"{name} future_proprio", future, data["future_proprio_tile_picked"])
 
 
-@pytest.mark.parametrize("platform", PLATFORMS)
-def test_reading_is_upstreams(golden, platform):
-    data = load_file(golden / "injection/tiles.safetensors")
-    spec = PLATFORMS[platform]
-    latents = blank(spec.layout(), 1)
-    latents.x[:, :, latents.layout.index("actions")] = data[f"{platform}.noisy_action_frame"]
-    latents.x[:, :, latents.layout.index("value")] = data[f"{platform}.noisy_value_frame"]
-    said = extract(latents, unit(spec))
-    np.testing.assert_allclose(said.actions, data[f"{platform}.extracted_actions"], atol=1e-6)
-    raw = read(latents, "value", 1)
-    np.testing.assert_allclose(raw[0], data[f"{platform}.extracted_value"], atol=1e-6)
+@pytest.mark.golden("injection/*.json")
+def test_reading_is_upstreams(case, fidelity):
+    for name, data, spec, layout, _ in tiles(case):
+        latents = blank(layout, 1)
+        latents.x[:, :, layout.index("actions")] = data["noisy_action_frame"]
+        latents.x[:, :, layout.index("value")] = data["noisy_value_frame"]
+        said = extract(latents, unit(spec))
+        fidelity.close(f"{name} actions", said.actions, data["extracted_actions"], atol=1e-6)
+        fidelity.close(f"{name} value", read(latents, "value", 1)[0], data["extracted_value"], atol=1e-6)
 
 
 @pytest.mark.parametrize("platform", PLATFORMS)

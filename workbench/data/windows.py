@@ -22,12 +22,17 @@ def action_chunk(actions: Float[np.ndarray, "steps a"], step: int, chunk_size: i
     return actions[np.minimum(np.arange(step, step + chunk_size), len(actions) - 1)]
 
 
-def returns(length: int, success: bool, gamma: float) -> Float[np.ndarray, " steps"]:
-    """What the value predicts, for every step: gamma ** (steps to the end), or 0 if the episode failed.
+def returns(
+    length: int, success: float, gamma: float, *, upstream_compatible: bool = False
+) -> Float[np.ndarray, " steps"]:
+    """What the value predicts, for every step: success * gamma ** (steps to the end).
 
-    In [0, 1]; latents and losses hold 2 x - 1.
+    `success` is True, False or, where success has degrees, a score in [0, 1]. In [0, 1]; latents and losses
+    hold 2 x - 1. `upstream_compatible` gives a partial score the returns of a full success, as the
+    published ALOHA planning model was trained (METHOD.md 2).
     """
-    return float(success) * gamma ** np.arange(length - 1, -1, -1, dtype=np.float64)
+    score = float(success > 0) if upstream_compatible else float(success)
+    return score * gamma ** np.arange(length - 1, -1, -1, dtype=np.float64)
 
 
 def ends(lengths: Sequence[int]) -> Int[np.ndarray, " episodes"]:

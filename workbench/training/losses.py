@@ -26,8 +26,16 @@ class LossSettings:
     auxiliary: bool = True
     """False: a policy sample is scored on its actions alone, a world-model sample on the future state."""
     joint_value: bool = True
-    """False: policy and world-model samples are not scored on the value (upstream's flag does this only
-    together with another one; here it does what it says)."""
+    """False: policy and world-model samples are not scored on the value."""
+    upstream_compatible: bool = False
+    """Reproduce upstream's flaw that `joint_value=False` alone has no effect (METHOD.md 5.2). Together with
+    the masks of V(s') or Q(s, a) it has one there too; then leave this off."""
+
+    @property
+    def scores_joint_value(self) -> bool:
+        """Whether policy and world-model samples are scored on the value."""
+        other = not self.auxiliary or any(weight != 1 for weight in self.frame_weights.values())
+        return self.joint_value or (self.upstream_compatible and not other)
 
 
 def frame_weights(layout: LatentLayout, mode: Mode, settings: LossSettings) -> list[float]:
@@ -44,7 +52,7 @@ def _counts(kind: Kind, mode: Mode, settings: LossSettings) -> bool:
         return True
     if not settings.auxiliary:
         return kind == "actions" if mode == "policy" else kind in ("future_proprio", "future_camera")
-    return settings.joint_value or kind != "value"
+    return settings.scores_joint_value or kind != "value"
 
 
 def known_frames(layout: LatentLayout, modes: Sequence[Mode]) -> Bool[Tensor, "b t"]:
