@@ -67,7 +67,7 @@ def simulator(suite: str, checkpoint: str) -> Iterator[Callable[[], "Env"]]:
 def _render_size(checkpoint: str) -> int:
     """Side of the pictures, for a folder read without importing torch. ValueError for an unknown checkpoint."""
     for folder in (runtime.assets() / "checkpoints" / checkpoint, Path(checkpoint)):
-        if (folder / "config.json").is_file() and (config := files.read_json(folder / "config.json")).get("schema"):
+        if (folder / "config.json").is_file() and "schema" in (config := files.read_json(folder / "config.json")):
             return int(config["platform"]["render_size"])
     from workbench.models import checkpoints
 

@@ -67,7 +67,7 @@ def unwrap(state: Any) -> Mapping[str, Tensor]:
     return state
 
 
-def denoiser_weights(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def denoiser_weights(state: Any) -> dict[str, Tensor]:
     """The network's weights from an upstream state dict, with or without a `model` or `state_dict` wrapper.
 
     Raises ValueError if it holds no key that begins with `net.`, or one that is no tensor of real numbers.
@@ -93,7 +93,7 @@ def is_dropped(key: str) -> bool:
     return any(part in key for part in DROPPED)
 
 
-def set_aside(state: Mapping[str, Any]) -> list[str]:
+def set_aside(state: Any) -> list[str]:
     """Keys that are neither the network's nor droppable: upstream reads past them too. `net_ema.` is one."""
     return [key for key in unwrap(state) if not key.startswith("net.") and not is_dropped(key)]
 
@@ -126,7 +126,8 @@ def denoiser_config(weights: Mapping[str, Tensor]) -> dict[str, Any]:
         # A patch of a latent with c channels has c + 2 on the way in (the mask and the padding mask), c on the way out.
         area = (entering - leaving) // 2
         channels, patch, heads = leaving // area, math.isqrt(area), inner // head_dim
-        fits = (channels + 2) * patch**2 == entering and channels * patch**2 == leaving and heads * head_dim == width
+        expected = ((channels + 2) * patch**2, channels * patch**2, heads * head_dim)
+        fits = channels > 0 and (entering, leaving, width) == expected
     except (ValueError, ZeroDivisionError):
         fits = False
     if not fits:
@@ -153,7 +154,7 @@ def denoiser_config(weights: Mapping[str, Tensor]) -> dict[str, Any]:
     }
 
 
-def tokenizer_weights(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def tokenizer_weights(state: Any) -> dict[str, Tensor]:
     """The tokenizer's weights from the published `tokenizer.pth` (Wan2.1)."""
     from diffusers.loaders.single_file_utils import convert_wan_vae_to_diffusers
 
