@@ -205,7 +205,117 @@ def test_large_safetensors_are_refused(tmp_path):
         files.load_safetensors(tmp_path / "a.safetensors", max_bytes=100)
 
 
+def test_what_is_written_can_be_read_by_whoever_the_user_lets(tmp_path):
+    (tmp_path / "plain").touch()
+    files.save_safetensors(tmp_path / "a.safetensors", {"a": torch.zeros(1)})
+    assert (tmp_path / "a.safetensors").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), RuntimeError("No space left on device")])
+def test_a_full_disk_says_where_and_leaves_nothing(tmp_path, monkeypatch, error):
+    def fill(_, path, **__):
+        Path(path).write_bytes(b"half")
+        raise error
+
+    monkeypatch.setattr("safetensors.torch.save_file", fill)
+    with pytest.raises(OSError, match=r"a\.safetensors, [\d,]+ bytes are free: make room"):
+        files.save_safetensors(tmp_path / "a.safetensors", {"a": torch.zeros(1)})
+    assert names(tmp_path) == []
+
+
+def test_room_is_asked_for_where_a_folder_is_to_be_made(tmp_path):
+    files.check_space(tmp_path / "new/deep/file", 1)
+    with pytest.raises(OSError, match="expected room for 1,000,000,000,000,000 bytes"):
+        files.check_space(tmp_path / "new/deep/file", 10**15)
+
+
 # --- foreign formats
+
+
+MEASURE = """
+import re, sys, torch
+from pathlib import Path
+from workbench import files
+
+def peak(): return 1024 * int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1])
+
+before = peak()
+contents = [files.load_torch(sys.argv[1]), files.load_safetensors(sys.argv[2])]
+loaded = peak() - before
+sum(int(tensor.view(torch.int16).max()) for content in contents for tensor in content.values())
+print(loaded, peak() - before)
+"""
+"""Not `getrusage`: what that says of a process begins with what its parent had when it was started."""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs Linux's /proc to measure memory")
+def test_a_file_costs_nothing_before_it_is_used_and_its_size_after(tmp_path):
+    tensors = {name: torch.ones(2**22, dtype=torch.bfloat16) for name in "abcd"}  # 32 MiB
+    paths = [tmp_path / "a.pt", tmp_path / "a.safetensors"]
+    torch.save(tensors, paths[0])
+    files.save_safetensors(paths[1], tensors)
+    command = [sys.executable, "-c", MEASURE, *map(str, paths)]
+    result = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    loaded, used = map(int, result.stdout.split())
+    size = sum(path.stat().st_size for path in paths)
+    assert loaded < 0.2 * size
+    assert 0.9 * size < used < 1.2 * size
+
+
+def test_mapped_tensors_can_be_written_to_and_the_file_stays(tmp_path):
+    torch.save({"a": torch.zeros(4)}, tmp_path / "a.pt")
+    files.load_torch(tmp_path / "a.pt")["a"].fill_(1)
+    assert not files.load_torch(tmp_path / "a.pt")["a"].any()
+
+
+def test_a_compressed_zip_is_read_too(tmp_path):
+    torch.save({"a": torch.arange(1000)}, tmp_path / "a.pt")
+    with (
+        zipfile.ZipFile(tmp_path / "a.pt") as source,
+        zipfile.ZipFile(tmp_path / "b.pt", "w", zipfile.ZIP_DEFLATED) as b,
+    ):
+        for name in source.namelist():
+            b.writestr(name, source.read(name))
+    assert torch.equal(files.load_torch(tmp_path / "b.pt")["a"], torch.arange(1000))
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_tensors_that_ask_for_more_memory_than_the_file_has_are_refused(tmp_path, zipped):
+    torch.save({"a": torch.zeros(1).expand(10**12)}, tmp_path / "a.pt", _use_new_zipfile_serialization=zipped)
+    with pytest.raises(ValueError, match="1000000000000] over 4 bytes"):
+        files.load_torch(tmp_path / "a.pt")
+
+
+@pytest.mark.parametrize("tensor", [torch.zeros(2, 2).to_sparse(), torch.zeros(2, device="meta")])
+def test_tensors_without_plain_numbers_are_refused(tmp_path, tensor):
+    torch.save({"a": tensor}, tmp_path / "a.pt")
+    with pytest.raises(ValueError, match="is refused"):
+        files.load_torch(tmp_path / "a.pt")
+
+
+def test_a_large_number_to_remember_something_under_takes_no_memory(tmp_path):
+    """The reader in C would make a list of four billion entries."""
+    memo = pickle.PROTO + b"\x02" + pickle.EMPTY_DICT + pickle.LONG_BINPUT + b"\xfe\xff\xff\xff" + pickle.STOP
+    (tmp_path / "t5.pkl").write_bytes(memo)
+    assert files.load_t5_table(tmp_path / "t5.pkl") == {}
+
+
+@pytest.mark.filterwarnings("ignore:torch.distributed is disabled")
+def test_distributed_checkpoints_as_torch_writes_them(tmp_path):
+    from torch.distributed import checkpoint
+
+    content = {
+        "net.a": torch.arange(6, dtype=torch.bfloat16).reshape(2, 3),
+        "net.scalar": torch.tensor(3),
+        "net.none": torch.zeros(0, 3),
+        "net.a_norm._extra_state": b"bytes",
+        "step": 7,
+    }
+    checkpoint.save(content, checkpoint_id=tmp_path / "model", no_dist=True)
+    loaded = files.load_distributed(tmp_path / "model")
+    assert loaded.keys() == {"net.a", "net.scalar", "net.none"}
+    for name, tensor in loaded.items():
+        assert tensor.dtype == content[name].dtype and torch.equal(tensor, content[name])
 
 
 @pytest.mark.parametrize("zipped", [True, False])

@@ -264,12 +264,13 @@ def load_torch(path: str | Path, *, max_bytes: int = MAX_TENSOR_BYTES) -> Any:
     """
     path = Path(path)
     check_size(path, max_bytes)
-    if _is_mappable(path, max_bytes):
+    mappable, unpacked = _look_into(path, max_bytes)
+    if mappable:
         content = _load_weights(str(path), str(path), mmap=True)
     else:
         with path.open("rb") as file:
             content = _load_weights(file, str(path))
-    _check_plain(content, str(path))
+    _check_plain(content, str(path), held=max(unpacked, path.stat().st_size))
     return content
 
 
@@ -363,7 +364,9 @@ def _assemble(
 def _read_piece(folder: Path, piece: Mapping[str, Any]) -> "torch.Tensor":
     with (folder / piece["file"]).open("rb") as file:
         file.seek(piece["start"])
-        part = _load_weights(io.BytesIO(file.read(piece["length"])), f"a piece of {piece['name']}")
+        content = file.read(piece["length"])
+    part = _load_weights(io.BytesIO(content), f"a piece of {piece['name']}")
+    _check_plain(part, f"a piece of {piece['name']}", held=len(content))
     if not _is_tensor(part) or len(piece["offsets"]) != part.dim():
         raise ValueError(f"{folder} is refused: a piece of {piece['name']} is something else")
     return part
@@ -451,7 +454,7 @@ def _load_storage(data: bytes) -> "torch.TypedStorage":
     import torch
 
     storage = _load_weights(io.BytesIO(data), "a tensor's storage")
-    if not isinstance(storage, torch.storage.TypedStorage):
+    if not isinstance(storage, torch.storage.TypedStorage) or storage.nbytes() > len(data):
         raise pickle.UnpicklingError("a tensor's storage is something else")
     return storage
 
@@ -460,7 +463,9 @@ def _build_tensor(storage: "torch.TypedStorage", offset: int, size: tuple, strid
     import torch
 
     whole = torch.empty(0, dtype=storage.dtype).set_(storage.untyped())
-    return whole.as_strided(size, stride, offset)  # refuses to reach beyond the storage; set_ would enlarge it
+    tensor = whole.as_strided(size, stride, offset)  # refuses to reach beyond the storage; set_ would enlarge it
+    _memory(tensor, "a tensor")
+    return tensor
 
 
 def _load_weights(file: io.BufferedIOBase | str, name: str, *, mmap: bool = False) -> Any:
@@ -477,17 +482,20 @@ def _load_weights(file: io.BufferedIOBase | str, name: str, *, mmap: bool = Fals
         ) from error
 
 
-def _is_mappable(path: Path, max_bytes: int) -> bool:
-    """Whether a file is a zip whose entries can be used where they are. ValueError if it unpacks to too much."""
+def _look_into(path: Path, max_bytes: int) -> tuple[bool, int]:
+    """Whether a file is a zip whose entries can be used where they are, and how many bytes it unpacks to.
+
+    ValueError if those are too many.
+    """
     try:
         with zipfile.ZipFile(path) as archive:
             records = archive.infolist()
     except Exception:  # the legacy form, or damaged: torch will say
-        return False
+        return False, 0
     size = sum(record.file_size for record in records)
     if size > max_bytes:
         raise ValueError(f"{path} is refused: it unpacks to {size:,} bytes, at most {max_bytes:,} are read")
-    return all(record.compress_type == zipfile.ZIP_STORED for record in records)
+    return all(record.compress_type == zipfile.ZIP_STORED for record in records), size
 
 
 def _numpy_globals() -> list[Any]:
@@ -498,12 +506,15 @@ def _numpy_globals() -> list[Any]:
     return [*((rebuild, name) for name in names), np.ndarray, np.dtype, *dtypes]
 
 
-def _check_plain(content: Any, name: str) -> None:
-    """ValueError unless content is tensors, numeric arrays, scalars, strings, or containers of them."""
+def _check_plain(content: Any, name: str, *, held: int) -> None:
+    """ValueError unless content is tensors, numeric arrays, scalars, strings, or containers of them.
+
+    Numbers may not take more memory than the `held` bytes of the file: a damaged shape can ask for any amount.
+    """
     import torch
 
     admitted = (np.ndarray, torch.Tensor, torch.Size, str, bytes, int, float, complex, type(None))
-    pending, seen = [content], set()
+    pending, seen, taken = [content], set(), {}
     while pending:
         item = pending.pop()
         if id(item) in seen:
@@ -516,6 +527,26 @@ def _check_plain(content: Any, name: str) -> None:
         elif not isinstance(item, admitted) or (isinstance(item, np.ndarray) and item.dtype.hasobject):
             kind = type(item).__name__
             raise ValueError(f"{name} is refused: it holds a {kind} of objects, only tensors and arrays are read")
+        elif isinstance(item, np.ndarray):
+            taken[id(item)] = item.nbytes
+        elif isinstance(item, torch.Tensor):
+            taken.update([_memory(item, name)])
+    if sum(taken.values()) > held:
+        raise ValueError(f"{name} is refused: it asks for {sum(taken.values()):,} bytes and holds {held:,}")
+
+
+def _memory(tensor: "torch.Tensor", name: str) -> tuple[int, int]:
+    """Where the numbers of a tensor are and how many bytes they take; ValueError if it spreads them over more."""
+    import torch
+
+    if tensor.layout != torch.strided or tensor.is_quantized or tensor.device.type != "cpu":
+        raise ValueError(f"{name} is refused: it holds a sparse, quantised or empty tensor, only plain ones are read")
+    storage = tensor.untyped_storage()
+    if tensor.numel() * tensor.itemsize > storage.nbytes():
+        raise ValueError(
+            f"{name} is refused: it holds a tensor of {list(tensor.shape)} over {storage.nbytes():,} bytes"
+        )
+    return storage.data_ptr(), storage.nbytes()
 
 
 def _is_tensor(x: object) -> bool:

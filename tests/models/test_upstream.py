@@ -1,4 +1,4 @@
-"""Upstream's files, distributed folders and our own become checkpoints; what is not whole or does not fit is refused."""
+"""Upstream's files, distributed folders and our own become checkpoints; what is not whole or does not fit is not."""
 
 import errno
 import json
