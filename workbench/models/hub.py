@@ -41,8 +41,7 @@ def fetch(address: str, patterns: Sequence[str]) -> Path:
                 huggingface_hub.snapshot_download(repo, revision=revision or None, allow_patterns=list(patterns))
             )
     except errors.GatedRepoError as error:
-        terms = f"accept its terms at {constants.ENDPOINT}/{repo}"
-        raise ValueError(f"{repo} is gated: {terms}, then run `hf auth login` with that account") from error
+        raise ValueError(_gated(repo)) from error
     except errors.RepositoryNotFoundError as error:
         raise ValueError(
             f"{repo} is not on the Hub, or private: check the name, or run `hf auth login`; "
@@ -51,12 +50,26 @@ def fetch(address: str, patterns: Sequence[str]) -> Path:
     except errors.RevisionNotFoundError as error:
         raise ValueError(f"{repo} has no revision {revision!r}: leave it out, or name a commit of it") from error
     except (errors.LocalEntryNotFoundError, errors.OfflineModeIsEnabled, errors.HTTPError) as error:
-        raise OSError(_unreachable(repo, error)) from error
+        status = _status(error)
+        if status in (401, 403):
+            raise ValueError(_gated(repo)) from error
+        raise OSError(_unreachable(repo, status)) from error
 
 
-def _unreachable(repo: str, error: Exception) -> str:
+def _status(error: BaseException | None) -> int | None:
+    """The Hub's answer that led to an error, if it was one."""
+    while error is not None and getattr(error, "response", None) is None:
+        error = error.__cause__
+    return error and error.response.status_code
+
+
+def _gated(repo: str) -> str:
+    where = f"{constants.ENDPOINT}/{repo}"
+    return f"{repo} is gated: accept its terms at {where}, then run `hf auth login` with that account"
+
+
+def _unreachable(repo: str, status: int | None) -> str:
     if constants.HF_HUB_OFFLINE:
         return f"{repo} has not been downloaded, and HF_HUB_OFFLINE is set: unset it, or name a folder or file"
-    status = getattr(getattr(error, "response", None), "status_code", None)
     why = f"the Hub answers {status}" if status else "the Hub cannot be reached"
-    return f"{repo} has not been downloaded, and {why}: try again with a network, or name a folder or file"
+    return f"{repo} has not been downloaded whole, and {why}: the same command continues, or name a folder or file"
