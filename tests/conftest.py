@@ -14,7 +14,6 @@ import fidelity as reference  # noqa: E402
 import pytest  # noqa: E402
 
 HERE = Path(__file__).parent
-PAGE = pytest.StashKey[reference.Page]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -27,31 +26,17 @@ def pytest_configure(config: pytest.Config) -> None:
         "markers", "golden(*patterns, reads=()): compares with the reference numbers in these files"
     )
     config.addinivalue_line("markers", "defect(upstream, section, ours): shows what upstream does wrong")
-    config.stash[PAGE] = reference.Page(config.getoption("golden").resolve())
+    if (target := config.getoption("fidelity_report")) and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(reference.Page(config.getoption("golden").resolve(), target.resolve()))
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run a golden test once for every file that its patterns find."""
     marker = metafunc.definition.get_closest_marker("golden")
     if marker and "case" in metafunc.fixturenames:
-        golden = metafunc.config.stash[PAGE].golden
+        golden = metafunc.config.getoption("golden").resolve()
         found = reference.cases(golden, marker.args)
         metafunc.parametrize("case", found, ids=[reference.name(golden, path) for path in found])
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo):
-    report = yield
-    if report.when == "call" and report.passed:
-        reference.note(item.config.stash[PAGE], item)
-    return report
-
-
-def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """Write the fidelity page, if it was asked for and nothing failed."""
-    target = session.config.getoption("fidelity_report")
-    if target and exitstatus == pytest.ExitCode.OK:
-        target.write_text(session.config.stash[PAGE].text())
 
 
 def pytest_sessionstart() -> None:
@@ -74,7 +59,7 @@ def golden(pytestconfig: pytest.Config) -> Path:
 @pytest.fixture
 def fidelity(pytestconfig: pytest.Config, request: pytest.FixtureRequest) -> reference.Fidelity:
     """Compares with the reference numbers of this case and keeps the largest error for the fidelity page."""
-    return reference.fidelity_of(pytestconfig.stash[PAGE], request)
+    return reference.fidelity_of(pytestconfig.getoption("golden").resolve(), request)
 
 
 @pytest.fixture(scope="session")
@@ -97,6 +82,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     for marker, reason in (("sim", _no_renderer), ("browser", _no_chromium), ("gpu", _no_gpu)):
         if item.get_closest_marker(marker) and (why := reason()):
             pytest.skip(why)
+    reference.note(item)
 
 
 @cache

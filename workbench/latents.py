@@ -16,6 +16,7 @@ class Latents:
     x: Float[Tensor, "b c t h w"]
     """Known frames hold what is given; the others what was last sampled (or the placeholder)."""
     known: Bool[Tensor, "b t"]
+    """On the host, whatever the device of `x`: it decides what is computed."""
     layout: LatentLayout
     text: Float[Tensor, "#b l e"]
     """Embedded instruction, its true length only: the denoiser accounts for the zero padding."""
@@ -24,7 +25,7 @@ class Latents:
 
     def ask(self, mode: Mode) -> "Latents":
         """The same numbers asked another question: only `known` changes."""
-        flags = torch.tensor(self.layout.known(mode), device=self.x.device)
+        flags = torch.tensor(self.layout.known(mode))
         return replace(self, known=flags.expand(len(self.x), -1))
 
     def repeat(self, times: int) -> "Latents":

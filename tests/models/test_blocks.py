@@ -1,16 +1,19 @@
 """Every shortcut of the fast forward pass gives what diffusers' own gives, and forgets when it must."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from workbench.models.bundle import tiny
 from workbench.models.denoiser import Denoiser
+from workbench.models.shortcuts import NONE, Shortcuts
 from workbench.platforms import PLATFORMS
 
 
 def pair() -> tuple[Denoiser, Denoiser]:
     fast = tiny(PLATFORMS["libero"]).denoiser
-    plain = Denoiser(fast.net, fast.precondition, text_positions=fast.text_positions, shortcuts=False)
+    plain = Denoiser(fast.net, fast.precondition, text_positions=fast.text_positions, shortcuts=NONE)
     return fast, plain
 
 
@@ -49,6 +52,17 @@ def test_leaving_out_what_nobody_asked_for_changes_nothing(unknown):
     inputs["known"][:, unknown] = False
     with torch.no_grad():
         torch.testing.assert_close(ask(fast, inputs), ask(plain, inputs), atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("off", ["modulation", "text", "last_block"])
+def test_each_saving_alone_can_be_switched_off(off):
+    fast, plain = pair()
+    some = Denoiser(
+        fast.net, fast.precondition, text_positions=fast.text_positions, shortcuts=replace(Shortcuts(), **{off: False})
+    )
+    inputs = question(fast)
+    with torch.no_grad():
+        torch.testing.assert_close(ask(some, inputs), ask(plain, inputs), atol=1e-4, rtol=1e-5)
 
 
 def test_gradients_equal_diffusers():

@@ -9,6 +9,7 @@ from safetensors.torch import load_file
 from workbench import files
 from workbench.models.bundle import tiny
 from workbench.models.convert import tokenizer_weights
+from workbench.models.shortcuts import NONE
 from workbench.platforms import PLATFORMS
 
 
@@ -88,7 +89,7 @@ def test_the_kept_black_start_changes_nothing(causal):
     frames = [None, None, picture, picture.flip(-1), None]
     first = tokenizer.encode(frames, size=64, batch=2)
     again = tokenizer.encode(frames, size=64, batch=2)
-    tokenizer.shortcuts = False
+    tokenizer.shortcuts = NONE
     torch.testing.assert_close(first, again, atol=0, rtol=0)
     torch.testing.assert_close(first, tokenizer.encode(frames, size=64, batch=2), atol=1e-6, rtol=0)
 
@@ -108,3 +109,14 @@ def test_independent_frames_do_not_know_each_other():
     together = tokenizer.encode([a, b], size=64)
     alone = tokenizer.encode([b], size=64)
     np.testing.assert_allclose(together[:, :, 1], alone[:, :, 0], atol=1e-6)
+
+
+@pytest.mark.parametrize("causal", [True, False])
+def test_what_rows_share_is_decoded_once_and_alike(causal):
+    bundle = tiny(PLATFORMS["libero"], causal=causal)
+    latents = torch.randn(3, 16, 9, 8, 8, generator=torch.Generator().manual_seed(0))
+    latents[:, :, :5] = latents[:1, :, :5]
+    assert bundle.tokenizer._shared_start(latents) == 5
+    ours, plain = (one.tokenizer.decode(latents, [6, 7]) for one in (bundle, bundle.plain()))
+    torch.testing.assert_close(ours, plain, atol=1e-5, rtol=0)
+    assert bundle.tokenizer._shared_start(latents[:1].expand(3, -1, -1, -1, -1)) == 9

@@ -7,14 +7,16 @@ tolerance and keeps the largest error. A test marked `defect` shows one thing th
 
 import platform
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from importlib import metadata
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-COMMAND = "pytest tests -m golden --golden DIR --fidelity-report FILE"
+COMMAND = 'pytest tests -m "golden or defect" --golden DIR --fidelity-report FILE'
+COMPARED, READ, DEFECT = "fidelity.compared", "fidelity.read", "fidelity.defect"
+"""What a test notes in its report."""
 
 
 @dataclass(frozen=True)
@@ -32,18 +34,37 @@ class Comparison:
 
 @dataclass
 class Page:
-    """What a session of tests has found out."""
+    """What a session of tests has found out; a pytest plugin of the process that gathers the reports."""
 
     golden: Path
+    target: Path
     comparisons: list[Comparison] = field(default_factory=list)
     defects: dict[str, tuple[str, str, str]] = field(default_factory=dict)
     """Upstream's behaviour -> METHOD.md section, ours, test."""
     read: list[str] = field(default_factory=list)
     """Patterns of the files that tests have read."""
 
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Keep what a passed test has noted; tests may run in other processes."""
+        if report.when != "call" or not report.passed:
+            return
+        for key, value in report.user_properties:
+            if key == COMPARED:
+                self.comparisons.append(Comparison(*value))
+            elif key == READ:
+                self.read += value
+            elif key == DEFECT:
+                self.defects[value[0]] = tuple(value[1:])
+
+    def pytest_sessionfinish(self, exitstatus: int) -> None:
+        """Write the page, if nothing failed."""
+        if exitstatus == pytest.ExitCode.OK:
+            self.target.write_text(self.text())
+
     def text(self) -> str:
         """The page as Markdown: one row a case and quantity with its largest error."""
-        return "\n".join([*self._head(), *self._errors(), *self._defects(), *self._unread(), ""])
+        parts = (self._head(), self._summary(), self._defects(), self._errors(), self._unread())
+        return "\n".join([*(line for part in parts for line in part), ""])
 
     def _head(self) -> list[str]:
         versions = ", ".join(f"{name} {metadata.version(name)}" for name in ("torch", "diffusers", "numpy", "pillow"))
@@ -62,6 +83,17 @@ class Page:
             f"Python {platform.python_version()}, {versions}, {platform.machine()}.",
             "",
         ]
+
+    def _summary(self) -> list[str]:
+        rows = []
+        for area in sorted({one.case.split("/")[0] for one in self.comparisons}):
+            some = [one for one in self.comparisons if one.case.split("/")[0] == area]
+            inexact = [one for one in some if one.kind in ("absolute", "relative")] or [c for c in some if c.tolerance]
+            closest = max(inexact, key=lambda c: c.error / c.tolerance, default=None)
+            worst = f"{_numbers(closest)} | {closest.what}" if closest else "| | all exact"
+            rows.append(f"| {area} | {len({one.case for one in some})} | {len(some):,} | {worst} |")
+        head = "| area | files | comparisons | tolerance | largest error | of what came closest to its tolerance |"
+        return ["## Summary", "", head, "|---|---|---|---|---|---|", *rows, ""]
 
     def _errors(self) -> list[str]:
         found: dict[tuple[str, str, str], Comparison] = {}
@@ -98,8 +130,8 @@ class Page:
 class Fidelity:
     """Compares with the reference; every comparison is an assertion and a row of the page."""
 
-    def __init__(self, page: Page, case: str, test: str) -> None:
-        self._page, self._case, self._test = page, case, test
+    def __init__(self, case: str, item: pytest.Item) -> None:
+        self._case, self._item = case, item
 
     def close(self, what: str, found, expected, *, atol: float) -> None:
         """All elements within `atol` of the expected ones."""
@@ -131,7 +163,8 @@ class Fidelity:
         self._keep(what, "refused", 0.0, 0.0)
 
     def _keep(self, what: str, kind: str, tolerance: float, error: float) -> None:
-        self._page.comparisons.append(Comparison(self._case, what, kind, tolerance, error, self._test))
+        one = Comparison(self._case, what, kind, tolerance, error, _test(self._item))
+        self._item.user_properties.append((COMPARED, astuple(one)))
         assert error <= tolerance, f"{self._case}: {what}: {kind} error {error:.2e}, at most {tolerance:.0e} allowed"
 
 
@@ -148,23 +181,22 @@ def name(golden: Path, path: Path) -> str:
     return path.relative_to(golden).with_suffix("").as_posix()
 
 
-def note(page: Page, item: pytest.Item) -> None:
-    """Keep what a passed test says by its markers `golden(*patterns, reads)` and `defect(upstream, section, ours)`."""
+def note(item: pytest.Item) -> None:
+    """Note what a test says by its markers `golden(*patterns, reads)` and `defect(upstream, section, ours)`."""
     if marker := item.get_closest_marker("golden"):
-        page.read += [*(pattern for pattern in marker.args if pattern[0] != "!"), *marker.kwargs.get("reads", ())]
+        patterns = [*(pattern for pattern in marker.args if pattern[0] != "!"), *marker.kwargs.get("reads", ())]
+        item.user_properties.append((READ, patterns))
     if marker := item.get_closest_marker("defect"):
-        upstream, section, ours = marker.args
-        page.defects[upstream] = (section, ours, _test(item))
+        item.user_properties.append((DEFECT, [*marker.args, _test(item)]))
 
 
 def _test(item: pytest.Item) -> str:
     return item.nodeid.split("[")[0].removeprefix("tests/")
 
 
-def fidelity_of(page: Page, request: pytest.FixtureRequest) -> Fidelity:
+def fidelity_of(golden: Path, request: pytest.FixtureRequest) -> Fidelity:
     """The recorder of one test."""
-    path = request.node.callspec.params.get("case") if hasattr(request.node, "callspec") else None
-    return Fidelity(page, name(page.golden, path) if path else "-", _test(request.node))
+    return Fidelity(name(golden, request.getfixturevalue("case")), request.node)
 
 
 def _same_shape(what: str, found, expected) -> tuple[np.ndarray, np.ndarray]:
@@ -177,7 +209,9 @@ def _same_shape(what: str, found, expected) -> tuple[np.ndarray, np.ndarray]:
 def _numbers(one: Comparison) -> str:
     if not one.tolerance:
         return "| "
-    return f"{one.tolerance:g} | {one.error:g}" if one.kind == "levels" else f"{one.tolerance:.0e} | {one.error:.1e}"
+    if one.kind == "levels" or not one.error:
+        return f"{one.tolerance:g} | {one.error:g}"
+    return f"{one.tolerance:.0e} | {one.error:.1e}"
 
 
 def _largest(errors: np.ndarray) -> float:

@@ -19,6 +19,7 @@ from workbench.latents import Latents
 from workbench.models.bundle import Bundle
 from workbench.models.convert import denoiser_weights, tokenizer_weights
 from workbench.models.denoiser import Denoiser
+from workbench.models.shortcuts import NONE, Shortcuts
 from workbench.models.text import TextTable
 from workbench.models.tokenizer import Tokenizer
 from workbench.normalize import Statistics
@@ -48,20 +49,24 @@ WEIGHTS = ("denoiser/config.json", "denoiser/denoiser.safetensors", "vae/config.
 """Files behind every case that asks the networks."""
 
 
-def denoiser(golden: Path, **settings) -> Denoiser:
+def denoiser(golden: Path, *, shortcuts: bool = True) -> Denoiser:
     config = json.loads((golden / "denoiser/config.json").read_text())["diffusers_CosmosTransformer3DModel"]
     if config.get("concat_padding_mask"):
         config |= {"in_channels": config["in_channels"] + 1, "concat_padding_mask": False}
     net = CosmosTransformer3DModel.from_config(config)
     net.load_state_dict(denoiser_weights(load_file(golden / "denoiser/denoiser.safetensors")))
-    return Denoiser(net.eval(), RECTIFIED_FLOW, text_positions=512, **settings)
+    return Denoiser(net.eval(), RECTIFIED_FLOW, text_positions=512, shortcuts=_switch(shortcuts))
 
 
-def tokenizer(golden: Path, **settings) -> Tokenizer:
+def tokenizer(golden: Path, *, shortcuts: bool = True) -> Tokenizer:
     config = json.loads((golden / "vae/config.json").read_text())["diffusers_AutoencoderKLWan"]
     vae = AutoencoderKLWan.from_config(config)
     vae.load_state_dict(tokenizer_weights(load_file(golden / "vae/tokenizer.safetensors")))
-    return Tokenizer(vae.eval(), causal=True, **settings)
+    return Tokenizer(vae.eval(), causal=True, shortcuts=_switch(shortcuts))
+
+
+def _switch(on: bool) -> Shortcuts:
+    return Shortcuts() if on else NONE
 
 
 def platform_of(name: str) -> str:
@@ -115,16 +120,16 @@ class Case:
         sizes = {"chunk_size": chunk, "action_dim": dim, "proprio_dim": len(self.observation.proprio)}
         return replace(PLATFORMS[self.platform], image_size=side, jpeg=False, center_crop=False, **sizes)
 
-    def bundle(self, **settings) -> Bundle:
-        """The golden networks for this case; `settings` go to the denoiser and the tokenizer."""
+    def bundle(self, *, shortcuts: bool = True) -> Bundle:
+        """The golden networks for this case, with every shortcut or without any."""
         stats = {key[6:]: value.numpy() for key, value in self.context.items() if key.startswith("stats.")}
-        networks = denoiser(self.golden, **settings)
+        networks = denoiser(self.golden, shortcuts=shortcuts)
         return Bundle(
             name="golden",
             spec=self.spec,
             layout=self.spec.layout(networks.net.config.out_channels, side=self.context["clean_latents"].shape[-1]),
             denoiser=networks,
-            tokenizer=tokenizer(self.golden, **settings),
+            tokenizer=tokenizer(self.golden, shortcuts=shortcuts),
             text=TextTable({INSTRUCTION: self.context["text"][0]}),
             stats=Statistics(**stats),
         )

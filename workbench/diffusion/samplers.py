@@ -65,7 +65,7 @@ def upstream_calls(steps: int) -> int:
 
 
 def _column(sigma: Tensor, like: Tensor) -> Tensor:
-    return sigma.view(-1, *[1] * (like.ndim - 1))
+    return sigma.view(-1, *[1] * (like.ndim - 1)).to(like.device, non_blocking=True)
 
 
 def euler(x: Tensor, sigma: Tensor, following: Tensor, denoised: Tensor, past: Past | None) -> Tensor:
@@ -109,13 +109,14 @@ def sample(
         if len(keep) < len(rows):
             rows, state = [rows[k] for k in keep], state[keep]
             past = past and Past(*(tensor[keep] for tensor in past))
-        level = torch.tensor([sigmas[row][i] for row in rows], dtype=torch.float64, device=x.device)
+        # On the host: whoever denoises reads it there, without waiting for the device.
+        level = torch.tensor([sigmas[row][i] for row in rows], dtype=torch.float64)
         seen = state.float()
         denoised = denoise(seen, level.float(), rows)
         yield StepTrace(i, level.float(), seen, denoised, rows)
         result[rows] = denoised.to(result.dtype)
         following = [sigmas[row][min(i + 1, len(sigmas[row]) - 1)] for row in rows]
-        target = _column(torch.tensor(following, dtype=torch.float64, device=x.device), state)
+        target = _column(torch.tensor(following, dtype=torch.float64), state)
         now = Past(_column(level, state), state, denoised.double())
         # A row at the end of its list gets a meaningless update; it leaves the batch before it is used.
         state = update(state, now.sigma, target, now.denoised, past)

@@ -23,6 +23,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from workbench.models.shortcuts import Shortcuts
+
 MAX_KEPT = 64
 """Noise levels and texts that are remembered (a noise level costs about 1 MB at the published size)."""
 
@@ -56,9 +58,9 @@ class Kept:
 class FrameForward:
     """Runs a `CosmosTransformer3DModel` frame-wise. Holds no weights, only what may be remembered."""
 
-    def __init__(self, net: CosmosTransformer3DModel, text_positions: int) -> None:
-        self._net = net
-        self._text_positions = text_positions
+    def __init__(self, net: CosmosTransformer3DModel, text_positions: int, shortcuts: Shortcuts) -> None:
+        self._net, self._text_positions, self._shortcuts = net, text_positions, shortcuts
+        self._block = torch.compile(_block) if shortcuts.compiled else _block
         self._modulations, self._texts, self._ropes = Kept(), Kept(), Kept()
 
     def clear(self) -> None:
@@ -76,26 +78,24 @@ class FrameForward:
     ) -> Float[Tensor, "b out t h w"]:
         """What `net(...)` returns for the same inputs, with text padded to `text_positions`.
 
-        `frames` are the latent frames whose output is wanted; the others come back as zeros.
+        `frames` are the latent frames whose output is wanted; the others come back as zeros. `times` are
+        on the host.
         """
         net = self._net
         version = net.proj_out.weight._version
-        distinct, which = times.unique(return_inverse=True)
-        mods, out_mod = self._modulation(distinct, version)
+        mods, out_mod, which = self._modulation(times, version, inputs.device)
         rope = self._ropes.get((inputs.shape[1:], inputs.device), None, lambda: _signed(net.rope(inputs, fps=None)))
-        context = self._texts.get(
-            (text.data_ptr(), text._version, text.shape, text.dtype),
-            version,
-            lambda: (text, self._text_keys(text)),
-        )[1]
+        context = self._context(text, version)
         hidden = net.patch_embed(inputs)
         b, t, rows, columns, width = hidden.shape
         hidden = hidden.reshape(b, t, rows * columns, width)
-        everything, wanted = slice(None), list(frames) if len(frames) < t else slice(None)
+        everything, wanted = slice(None), list(frames)
+        if len(frames) == t or not self._shortcuts.last_block:
+            wanted = everything
         last = len(mods) - 1
         for index, block in enumerate(net.transformer_blocks):
             needed = wanted if index == last else everything
-            hidden = _block(block, hidden, mods[index][which], rope, context[index], needed)
+            hidden = self._block(block, hidden, mods[index][which], rope, context[index], needed)
         shift, scale = out_mod[which][:, wanted, None].unbind(3)
         hidden = net.proj_out(torch.addcmul(shift, net.norm_out.norm(hidden), scale))
         seen = _unpatchify(hidden, rows, columns, net.config.patch_size)
@@ -105,15 +105,28 @@ class FrameForward:
         output[:, :, wanted] = seen
         return output
 
-    def _modulation(self, times: Float[Tensor, " u"], version: int) -> tuple[list[Tensor], Tensor]:
-        """Of every block (u, 3 norms, 3, width), of the output norm (u, 2, width): shift, 1 + scale and gate."""
+    def _modulation(
+        self, times: Float[Tensor, "b t"], version: int, device: torch.device
+    ) -> tuple[list[Tensor], Tensor, Tensor]:
+        """Of every block (u, 3 norms, 3, width), of the output norm (u, 2, width): shift, 1 + scale and gate.
+
+        And which of the u distinct times each frame has. Without the shortcut every frame has its own.
+        """
+        if not self._shortcuts.modulation:
+            each = torch.arange(times.numel(), device=device).view(times.shape)
+            return *self._compute_modulation(times.flatten().to(device)), each
+        distinct, which = times.unique(return_inverse=True)
+        which = which.to(device, non_blocking=True)
         if torch.is_grad_enabled():
-            return self._compute_modulation(times)
+            return *self._compute_modulation(distinct.to(device)), which
         one = [
-            self._modulations.get(value, version, lambda v=value: self._compute_modulation(times[times == v]))
-            for value in times.tolist()
+            self._modulations.get(
+                value, version, lambda v=value: self._compute_modulation(times.new_tensor([v]).to(device))
+            )
+            for value in distinct.tolist()
         ]
-        return [torch.cat(block) for block in zip(*(m[0] for m in one), strict=True)], torch.cat([m[1] for m in one])
+        blocks = [torch.cat(block) for block in zip(*(m[0] for m in one), strict=True)]
+        return blocks, torch.cat([m[1] for m in one]), which
 
     def _compute_modulation(self, times: Float[Tensor, " u"]) -> tuple[list[Tensor], Tensor]:
         net = self._net
@@ -130,6 +143,13 @@ class FrameForward:
             for block in net.transformer_blocks
         ]
         return blocks, shift_scale_gate(net.norm_out, 2)
+
+    def _context(self, text: Float[Tensor, "b l e"], version: int) -> list[tuple[Tensor, Tensor, Tensor | None]]:
+        """Keys, values and bias of the cross-attention of every block, kept per text."""
+        if not self._shortcuts.text:
+            return self._text_keys(F.pad(text, (0, 0, 0, self._text_positions - text.shape[1])))
+        key = (text.data_ptr(), text._version, text.shape, text.dtype)
+        return self._texts.get(key, version, lambda: (text, self._text_keys(text)))[1]
 
     def _text_keys(self, text: Float[Tensor, "b l e"]) -> list[tuple[Tensor, Tensor, Tensor | None]]:
         """Keys, values and bias of the cross-attention of every block."""

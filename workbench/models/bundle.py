@@ -8,6 +8,7 @@ from diffusers import AutoencoderKLWan, CosmosTransformer3DModel
 from workbench.diffusion.precondition import PRECONDITIONS
 from workbench.layout import LatentLayout
 from workbench.models.denoiser import Denoiser
+from workbench.models.shortcuts import NONE, Shortcuts
 from workbench.models.text import TextEncoder, WordEmbedding
 from workbench.models.tokenizer import Tokenizer
 from workbench.normalize import Statistics, equal
@@ -52,17 +53,27 @@ class Bundle:
 
     def plain(self) -> "Bundle":
         """The same weights with every shortcut off: the reference in tests and benchmarks."""
-        denoiser = Denoiser(
-            self.denoiser.net,
-            self.denoiser.precondition,
-            text_positions=self.denoiser.text_positions,
-            shortcuts=False,
-        )
-        vae = AutoencoderKLWan.from_config(self.tokenizer.vae.config)
-        vae.load_state_dict(self.tokenizer.vae.state_dict())
-        tokenizer = Tokenizer(vae.eval(), causal=self.tokenizer.causal, shortcuts=False)
+        return self.with_shortcuts(NONE)
+
+    def with_shortcuts(self, shortcuts: Shortcuts) -> "Bundle":
+        """The same weights (not copies of them) with these shortcuts only."""
+        ours = self.denoiser
+        denoiser = Denoiser(ours.net, ours.precondition, text_positions=ours.text_positions, shortcuts=shortcuts)
+        with torch.device("meta"):
+            vae = AutoencoderKLWan.from_config(self.tokenizer.vae.config)
+        vae.load_state_dict(self.tokenizer.vae.state_dict(), assign=True)
+        tokenizer = Tokenizer(vae.eval(), causal=self.tokenizer.causal, shortcuts=shortcuts)
         tokenizer.to(self.device, self.tokenizer.dtype)
-        return replace(self, denoiser=denoiser.eval(), tokenizer=tokenizer)
+        return replace(self, denoiser=denoiser.eval(), tokenizer=tokenizer.eval())
+
+    def at(self, image_size: int) -> "Bundle":
+        """The same weights asked with pictures of another size, in pixels; ValueError unless latents divide it."""
+        step = self.tokenizer.vae.config.scale_factor_spatial * self.denoiser.net.config.patch_size[-1]
+        if image_size < step or image_size % step:
+            raise ValueError(f"image size: expected a multiple of {step} for {self.name}, got {image_size}")
+        spec = replace(self.spec, image_size=image_size)
+        side = image_size // self.tokenizer.vae.config.scale_factor_spatial
+        return replace(self, spec=spec, layout=spec.layout(self.layout.channels, side))
 
 
 def check_pair(policy: Bundle, planner: Bundle) -> None:

@@ -20,7 +20,7 @@ from torch import nn
 
 from workbench import files, runtime
 from workbench.diffusion.precondition import PRECONDITIONS
-from workbench.models import hub, upstream
+from workbench.models import hub, untrained, upstream
 from workbench.models.bundle import Bundle, check_pair
 from workbench.models.denoiser import Denoiser
 from workbench.models.t5 import T5
@@ -60,6 +60,8 @@ def load(
     `share`: a loaded bundle whose tokenizer is used instead of a second copy if it is the same.
     Raises ValueError for an unknown name, a damaged file or a config that this version cannot read.
     """
+    if str(name).startswith(untrained.PREFIX):
+        return untrained.untrained(str(name), device=device, dtype=dtype)
     path = resolve(name)
     config = read_config(path)
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")

@@ -4,8 +4,10 @@ Known frames enter clean, with time 0, and leave unchanged; the others enter sca
 extra input channel, followed by an all-zero padding mask. `fps` is never passed: with it, diffusers'
 temporal rotary embedding differs from the published model's.
 
-With `shortcuts`, the same weights run through `blocks.forward_frames`, which computes the same function with
-less work; without, through diffusers' own forward. Tests hold the two together.
+With shortcuts, the same weights run through `blocks.FrameForward`, which computes the same function with less
+work; without, through diffusers' own forward pass. Tests hold the two together.
+
+Which frames are known and how noisy a row is are asked for on the host: a query never waits for the device.
 """
 
 from collections.abc import Sequence
@@ -17,6 +19,7 @@ from torch import Tensor, nn
 
 from workbench.diffusion.precondition import Precondition
 from workbench.models.blocks import FrameForward
+from workbench.models.shortcuts import ALL, Shortcuts
 
 
 class Denoiser(nn.Module):
@@ -28,7 +31,7 @@ class Denoiser(nn.Module):
         precondition: Precondition,
         *,
         text_positions: int,
-        shortcuts: bool = True,
+        shortcuts: Shortcuts = ALL,
     ) -> None:
         """`text_positions`: length to which instructions are zero-padded (the published model: 512)."""
         super().__init__()
@@ -36,7 +39,9 @@ class Denoiser(nn.Module):
         self.precondition = precondition
         self.text_positions = text_positions
         self.shortcuts = shortcuts
-        self._fast = FrameForward(net, text_positions)
+        self._fast = FrameForward(net, text_positions, shortcuts)
+        self.row_bytes: dict[tuple, int] = {}
+        """Device memory that a row of each shape takes, as measured (`budget`)."""
 
     @property
     def dtype(self) -> torch.dtype:
@@ -59,14 +64,16 @@ class Denoiser(nn.Module):
     ) -> Float[Tensor, "b c t h w"]:
         """Denoised latents; known frames are those of `given` exactly (METHOD.md 3.2).
 
-        `x` is in sigma space (data + sigma * noise), `sigma` one noise level a row.
+        `x` is in sigma space (data + sigma * noise), `sigma` one noise level a row. `sigma` and `known` are best
+        left on the host, where they are read.
         """
-        form, wide = self.precondition, sigma.view(-1, 1, 1, 1, 1)
-        mask = known[:, None, :, None, None]
-        scaled = torch.where(mask, given, x * form.c_in(wide))
+        form, sigma, known = self.precondition, sigma.cpu(), known.cpu()
         # The published network sees times rounded to its own precision (bf16), METHOD.md 3.2.
         times = torch.where(known, form.c_noise_known, form.c_noise(sigma)[:, None]).to(self.dtype)
         unknown = (~known).any(0).nonzero().flatten().tolist()
+        wide = sigma.view(-1, 1, 1, 1, 1).to(x.device, non_blocking=True)
+        mask = known[:, None, :, None, None].to(x.device, non_blocking=True)
+        scaled = torch.where(mask, given, x * form.c_in(wide))
         output = self.network(scaled, mask, times, text, frames=unknown)
         denoised = form.c_skip(wide) * x + form.c_out(wide) * output
         return torch.where(mask, given, denoised)
@@ -74,17 +81,17 @@ class Denoiser(nn.Module):
     def network(
         self, scaled: Tensor, mask: Tensor, times: Tensor, text: Tensor, *, frames: Sequence[int]
     ) -> Float[Tensor, "b c t h w"]:
-        """The raw network output of `frames` in float32; `scaled` and `times` are what `forward` prepares."""
+        """The raw network output of `frames` in float32; `scaled`, `mask` and `times` as `forward` prepares them."""
         channel = mask.expand(-1, 1, -1, *scaled.shape[-2:]).to(self.dtype)
         # The padding mask is concatenated here: diffusers' own way needs torchvision.
         inputs = torch.cat([scaled.to(self.dtype), channel, torch.zeros_like(channel)], 1)
         text = text.to(self.dtype)
-        if self.shortcuts:
+        if self.shortcuts.framewise:
             return self._fast(inputs, times, text, frames=frames).float()
         padded = torch.nn.functional.pad(text, (0, 0, 0, self.text_positions - text.shape[1]))
         return self.net(
             hidden_states=inputs,
-            timestep=times[:, None, :, None, None],
+            timestep=times[:, None, :, None, None].to(inputs.device),
             encoder_hidden_states=padded.expand(len(inputs), -1, -1),
             fps=None,
             return_dict=False,

@@ -4,8 +4,8 @@
 the pictures before it. `causal=False` treats every latent frame as a video of its own, which is what small
 models trained here use; then nothing depends on anything else.
 
-Both work one latent frame at a time, so that a query encodes only the frames it needs. What follows a black
-start is always the same and is computed once (METHOD.md 11, items 1 and 2).
+Both work one latent frame at a time, so that a query encodes and decodes only the frames it needs. A black start
+is always the same and encoded once; a start that all rows share is decoded once (METHOD.md 11, items 1, 2, 5, 6).
 """
 
 from collections.abc import Sequence
@@ -16,6 +16,8 @@ from diffusers.models.autoencoders.autoencoder_kl_wan import WanCausalConv3d, pa
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from workbench.models.shortcuts import ALL, Shortcuts
 
 State = list
 """The convolutions' memory of earlier frames; a list that is copied, never changed."""
@@ -38,7 +40,7 @@ class OneFrameConv(WanCausalConv3d):
 class Tokenizer(nn.Module):
     """Pictures in [-1, 1] to normalised latents and back."""
 
-    def __init__(self, vae: AutoencoderKLWan, *, causal: bool = True, shortcuts: bool = True) -> None:
+    def __init__(self, vae: AutoencoderKLWan, *, causal: bool = True, shortcuts: Shortcuts = ALL) -> None:
         super().__init__()
         self.vae = vae
         self.causal = causal
@@ -46,7 +48,7 @@ class Tokenizer(nn.Module):
         self.register_buffer("mean", _per_channel(vae.config.latents_mean), persistent=False)
         self.register_buffer("std", _per_channel(vae.config.latents_std), persistent=False)
         self._black: dict[tuple, tuple[Tensor, State]] = {}
-        if shortcuts:
+        if shortcuts.planes:
             for module in vae.modules():
                 if type(module) is WanCausalConv3d:
                     module.__class__ = OneFrameConv
@@ -68,7 +70,7 @@ class Tokenizer(nn.Module):
         latents, state = [], self._fresh("encoder")
         for index, frame in enumerate(frames):
             blank_so_far = all(earlier is None for earlier in frames[: index + 1])
-            if self.shortcuts and (blank_so_far or (frame is None and not self.causal)):
+            if self.shortcuts.black and (blank_so_far or (frame is None and not self.causal)):
                 latent, state = self._kept_black(index, black, state)
             else:
                 picture = black.expand(batch, -1, -1, -1) if frame is None else frame
@@ -79,16 +81,27 @@ class Tokenizer(nn.Module):
     @torch.no_grad()
     def decode(self, latents: Float[Tensor, "b c t h w"], wanted: Sequence[int]) -> Float[Tensor, "b v 3 height width"]:
         """Pictures in [-1, 1] of the latent frames `wanted`; a causal decoder walks up to the last of them."""
+        walked = list(range(max(wanted) + 1 if self.shortcuts.prefix else latents.shape[2]))
         if not self.causal:
-            chosen = latents[:, :, list(wanted)].transpose(1, 2).flatten(0, 1)[:, :, None]
-            pictures = self._decode_next(chosen, None)[0]
-            return pictures.unflatten(0, (len(latents), len(wanted)))
+            walked = list(wanted) if self.shortcuts.prefix else walked
+            chosen = latents[:, :, walked].transpose(1, 2).flatten(0, 1)[:, :, None]
+            pictures = self._decode_next(chosen, None)[0].unflatten(0, (len(latents), len(walked)))
+            return pictures[:, [walked.index(index) for index in wanted]]
         pictures, state = {}, self._fresh("decoder")
-        for index in range(max(wanted) + 1):
-            picture, state = self._decode_next(latents[:, :, index : index + 1], state)
+        shared = self._shared_start(latents)
+        for index in walked:
+            rows = latents[:1] if index < shared else latents
+            picture, state = self._decode_next(rows[:, :, index : index + 1], _widen(state, len(rows)))
             if index in wanted:
-                pictures[index] = picture
+                pictures[index] = picture.expand(len(latents), -1, -1, -1)
         return torch.stack([pictures[index] for index in wanted], 1)
+
+    def _shared_start(self, latents: Float[Tensor, "b c t h w"]) -> int:
+        """How many frames all rows begin with alike: the present, which the futures of one decision share."""
+        if not self.shortcuts.shared or len(latents) == 1:
+            return 0
+        alike = (latents == latents[:1]).all(0).all(0).all(-1).all(-1).tolist()
+        return alike.index(False) if False in alike else len(alike)
 
     def posterior(self, pictures: Pictures) -> tuple[Tensor, Tensor]:
         """Mean and log-variance of single pictures before normalisation, with gradients: for training."""

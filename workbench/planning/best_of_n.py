@@ -22,7 +22,6 @@ from workbench.planning import seeds
 from workbench.planning.aggregate import AGGREGATIONS, aggregate, choose, margin
 from workbench.planning.events import Called, Imagined, Proposed, Valued
 from workbench.steps import decode, encode, extract, trace
-from workbench.steps.denoise import ROWS
 from workbench.types import Candidate, Moment, Plan
 
 MAX_CANDIDATES, MAX_MEMBERS, MAX_CALLS = 64, 32, 50
@@ -103,7 +102,7 @@ def plan_events(
     *,
     settings: PlanSettings | None = None,
     pictures: bool = True,
-    rows_at_once: int = ROWS,
+    rows_at_once: int | None = None,
 ) -> Generator[Event, None, Plan]:
     """Make a plan, reporting every network call; `run` exhausts it.
 
@@ -123,7 +122,7 @@ class _Planning:
     """One plan in the making: the candidates so far, calls and seconds so far."""
 
     def __init__(
-        self, policy: Bundle, planner: Bundle, moment: Moment, settings: PlanSettings, rows_at_once: int
+        self, policy: Bundle, planner: Bundle, moment: Moment, settings: PlanSettings, rows_at_once: int | None
     ) -> None:
         self.policy, self.planner, self.moment, self.settings = policy, planner, moment, settings
         self.rows_at_once = rows_at_once

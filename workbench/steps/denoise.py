@@ -9,10 +9,8 @@ from torch import Tensor
 
 from workbench.diffusion.samplers import StepTrace, sample
 from workbench.latents import Latents
+from workbench.models import budget
 from workbench.models.denoiser import Denoiser
-
-ROWS = 64
-"""Rows that go through the network at once; more are split, which bounds memory and changes nothing."""
 
 
 def trace(
@@ -22,18 +20,21 @@ def trace(
     *,
     sigmas: Sequence[float] | Sequence[Sequence[float]],
     sampler: str = "ab2",
-    rows_at_once: int = ROWS,
+    rows_at_once: int | None = None,
 ) -> Generator[StepTrace, None, Latents]:
     """Denoise step by step; returns the latents with the unknown frames filled in.
 
     `noise` is standard normal, one row a row of `latents` (which may have a single row: it serves all).
     `sigmas` is one list of noise levels, or one a row; their length is the number of network calls.
+    `rows_at_once`: rows that go through the network together (default: what the device is best at); more are
+    split, which bounds memory and changes nothing.
     """
     if len(latents) == 1 < len(noise):
         latents = latents.repeat(len(noise))
     if len(latents) != len(noise):
         raise ValueError(f"noise: expected {len(latents)} rows, one a row of latents, got {len(noise)}")
     each = [sigmas] * len(noise) if isinstance(sigmas[0], int | float) else sigmas
+    rows_at_once = rows_at_once or budget.rows_at_once(denoiser, tuple(latents.x.shape[1:]))
     first = torch.tensor([row[0] for row in each], dtype=torch.float32).view(-1, 1, 1, 1, 1)
 
     def network(x: Tensor, sigma: Tensor, rows: list[int]) -> Tensor:

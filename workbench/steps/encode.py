@@ -31,7 +31,7 @@ def encode(bundle: Bundle, observation: Observation, instruction: str, *, decoda
         )
     pictures = {camera: prepare(bundle, observation.images[camera]) for camera in bundle.spec.cameras}
     placeholders = encode_frames(bundle, pictures, decodable=decodable)
-    flags = torch.tensor(bundle.layout.known("policy"), device=placeholders.device)
+    flags = torch.tensor(bundle.layout.known("policy"))
     with torch.no_grad():
         text = bundle.text.embed(instruction)
     latents = Latents(placeholders, flags[None], bundle.layout, text, placeholders)
@@ -60,7 +60,10 @@ def encode_frames(
     `future` are the true future pictures, which training has and a query has not.
     """
     layout = bundle.layout
-    frames = frames_needed(layout, pictures, future, decodable=decodable)
+    if bundle.tokenizer.shortcuts.prefix:
+        frames = frames_needed(layout, pictures, future, decodable=decodable)
+    else:
+        frames = all_frames(layout, pictures, future or pictures)
     batch = len(next(iter(pictures.values())))
     latents = bundle.tokenizer.encode(frames, size=bundle.spec.image_size, batch=batch)
     rest = latents.new_zeros(batch, layout.channels, len(layout) - latents.shape[2], layout.height, layout.width)
@@ -80,3 +83,11 @@ def frames_needed(
     if decodable and not future:
         last = layout.index("future_proprio")
     return [by_kind.get(frame.kind, {}).get(frame.camera) for frame in layout.frames[: last + 1]]
+
+
+def all_frames(
+    layout: LatentLayout, pictures: dict[str, Pictures], future: dict[str, Pictures]
+) -> list[Pictures | None]:
+    """The whole sequence, as upstream encodes it: unknown future pictures are copies of the present ones."""
+    by_kind = {"camera": pictures, "future_camera": future}
+    return [by_kind.get(frame.kind, {}).get(frame.camera) for frame in layout.frames]
