@@ -10,7 +10,7 @@ from point_world import TASKS, PointWorld, scripted
 from workbench import control, moments
 from workbench.envs.suites import Suite
 from workbench.models.bundle import tiny
-from workbench.moments import Examined, alike, apart, available, contrast, find, load, select, spread, why
+from workbench.moments import Examined, available, contrast, find, load, select, spread, why
 from workbench.planning import run
 from workbench.planning.best_of_n import PlanSettings
 from workbench.planning.events import Proposed, Stepped
@@ -48,15 +48,8 @@ def disagreeing(policy, planner, moment, *, settings):
 
 @pytest.fixture(autouse=True)
 def knowing(monkeypatch):
-    monkeypatch.setattr(control, "predict", unsure)
+    monkeypatch.setattr(control, "predict", scripted)
     monkeypatch.setattr(moments, "plan_events", disagreeing)
-
-
-def unsure(policy, observation, instruction, *, seed, **options):
-    """The scripted policy, which at every third decision stands still: some of its episodes end too late."""
-    prediction = scripted(policy, observation, instruction, seed=seed, **options)
-    still = np.random.default_rng(seed + 1).random() < 1 / 3
-    return replace(prediction, actions=prediction.actions * (not still))
 
 
 def points(tmp_path) -> Suite:
@@ -66,7 +59,7 @@ def points(tmp_path) -> Suite:
 
 def search(tmp_path, bundle, **options):
     env = PointWorld(horizon=16)
-    options = {"count": 3, "episodes": 12, **options}
+    options = {"count": 3, "episodes": 4, **options}
     return find(env, bundle, bundle, suite=points(tmp_path), settings=SETTINGS, out=tmp_path / "out", **options)
 
 
@@ -96,16 +89,6 @@ def test_contrast_is_high_where_candidates_end_differently():
     assert contrast(truth((True, 10), (False, 50), apart=0.005)) == pytest.approx(0.25)
 
 
-def test_alike_is_the_same_ending_within_a_chunk():
-    assert alike(truth((True, 10), (True, 13))) and alike(truth((False, 50), (False, 50)))
-    assert not alike(truth((True, 10), (True, 14)))  # a chunk is 4 steps here
-    assert not alike(truth((True, 10), (False, 10)))
-
-
-def test_apart_is_the_mean_distance_of_path_ends():
-    assert apart(truth((True, 1), (True, 1), (True, 1), apart=0.03).candidates) == pytest.approx(0.04)
-
-
 def test_why_says_how_they_end():
     assert why(truth((True, 10), (True, 31), (False, 50))) == "2 of 3 candidates succeed, in 10 to 31 steps."
     assert why(truth((True, 10), (True, 31))) == "All 2 candidates succeed, in 10 to 31 steps."
@@ -127,7 +110,7 @@ def test_spread_of_equal_chunks_is_nothing():
 def test_find_keeps_the_best_with_their_truth(tmp_path, bundle):
     events = list(search(tmp_path, bundle))
     examined = [event for event in events if isinstance(event, Examined)]
-    assert 3 <= len(examined) <= 12 * 2 * moments.TRIES and any(event.kept for event in examined)
+    assert 4 <= len(examined) <= 8 and any(event.kept for event in examined)
     names = available(tmp_path / "out")
     assert len(names) == 3
     for name in names:
@@ -146,7 +129,7 @@ def test_find_keeps_the_best_with_their_truth(tmp_path, bundle):
 
 def test_a_stopped_search_continues_and_finds_the_same(tmp_path, bundle):
     whole = run(search(tmp_path / "a", bundle))
-    for stop in (3, 40, 300):
+    for stop in (3, 40, 90):
         work = search(tmp_path / "b", bundle)
         for _ in range(stop):
             next(work)

@@ -10,7 +10,7 @@ import shutil
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from itertools import chain, combinations
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -26,17 +26,15 @@ from workbench.planning.events import Decided, Proposed
 from workbench.planning.seeds import decision_seed, episode_seed
 from workbench.rollout import execute_candidates
 from workbench.runs import open_plan, save_plan
-from workbench.types import Candidate, Moment, Outcome, Plan
+from workbench.types import Moment, Outcome, Plan
 
 SCHEMA = "moment/1"
 SEARCH_KEY = 0x30_3E_27
 """Sets the search's initial states apart from every evaluation's."""
 QUALITY, FILM_FRAMES = 85, 6
 """What keeps a shipped moment below 250 KB."""
-LIVES, TRIES = 3, 2
-"""Episodes of the policy from one initial state; moments looked at for each of the two ways to differ."""
-SCREENED = 3
-"""Candidates executed first: where they all end alike, the others are left."""
+TRIES = 2
+"""Moments executed an episode: those where the proposals differ most."""
 VISIBLE = 0.02
 """Metres between the ends of two paths that a person tells apart on a card."""
 CROWDED = 0.25
@@ -128,7 +126,7 @@ def find(
     progress = search.out / f"{suite.name}.search.json"
     for k in range(search.begin(progress), episodes):
         places = yield from search.places(k % len(suite.tasks), k // len(suite.tasks))
-        for place in places:
+        for place in places[:TRIES]:
             yield from search.examine(*place)
         files.write_json(progress, {"episodes": k + 1, **search.identity})
         yield Searched(k + 1, episodes)
@@ -164,52 +162,32 @@ class _Search:
         return int(earlier["episodes"])
 
     def places(self, task: int, number: int) -> Events:
-        """Where to look in one fresh initial state, with the settings to plan there.
-
-        The policy acts from it with `LIVES` different seeds. Where it always or never succeeds, the candidates of
-        one moment will hardly end differently either: nothing. Otherwise, of the life that failed, the moments
-        where the proposals' actions differ most (mostly the gripper's), and where the ends of their paths do.
-        """
+        """Moments of one fresh episode with the settings to plan there, the most undecided ones first."""
         start = evaluation_seed(SEARCH_KEY, self.settings.seed, task, number)
-        lives = []
-        for life in range(LIVES):
-            luck = episode_seed(self.settings.seed + life, task, number)
-            lives.append((yield from self._live(task, start, luck)))
-        failed = [moments for success, moments in lives if not success]
-        if len(failed) in (0, LIVES):
-            return []
-        places = []
-        for moment, luck in failed[0]:
-            settings = replace(self.settings, seed=decision_seed(luck, _step(moment)))
-            candidates = yield from _propose(self.policy, moment, settings)
-            differ = spread([candidate.actions for candidate in candidates]), apart(candidates)
-            places.append((differ, moment, settings))
-        widest = [sorted(places, key=lambda place: -place[0][way])[:TRIES] for way in (0, 1)]
-        return list({_step(moment): (moment, settings) for _, moment, settings in chain(*widest)}.values())
-
-    def _live(self, task: int, start: int, luck: int) -> Events:
-        """One episode of the policy alone: whether it succeeds, and its moments after the first with the luck."""
+        luck = episode_seed(self.settings.seed, task, number)
         self.env.reset(task, None, start)
         decide = alone(self.policy, calls=self.settings.calls)
-        moments = []
         address = f"{self.suite.name}/{task}/fresh{start}"
+        moments = []
         for event in act(self.env, self.policy.spec, decide, seed=luck, address=address):
             if isinstance(event, Decided) and event.step > 0:
-                moments.append((event.plan.moment, luck))
+                moments.append(event.plan.moment)
             yield event
-        return self.env.success, moments
+        places = []
+        for moment in moments:
+            settings = replace(self.settings, seed=decision_seed(luck, _step(moment)))
+            candidates = yield from _propose(self.policy, moment, settings)
+            places.append((spread([candidate.actions for candidate in candidates]), moment, settings))
+        places.sort(key=lambda place: -place[0])
+        return [(moment, settings) for _, moment, settings in places]
 
     def examine(self, moment: Moment, settings: PlanSettings) -> Events:
         """Execute what is proposed at a moment; keep the moment if it is among the best."""
         candidates = yield from _propose(self.policy, moment, settings)
         config = {"calls": settings.calls}
         bare = Plan(moment, candidates, 0, 1.0, {}, 0, {}, config, {}, gamma=self.policy.spec.gamma)
-        for few in (range(SCREENED), range(SCREENED, len(candidates))):
-            bare = yield from execute_candidates(self.env, self.policy, bare, list(few), seed=settings.seed)
-            if alike(bare):
-                break
-        truth = bare
-        score = 0.0 if alike(truth) else contrast(truth)
+        truth = yield from execute_candidates(self.env, self.policy, bare, seed=settings.seed)
+        score = contrast(truth)
         name = moment.address.replace("/", "-").replace("@", "-step")
         scores = {other: float(_about(self.out / other)["score"]) for other in self.kept()} | {name: score}
         best = select(scores, self.count)
@@ -277,14 +255,6 @@ def _propose(policy: Bundle, moment: Moment, settings: PlanSettings) -> Events:
     raise RuntimeError("a plan proposes before it ends")
 
 
-def alike(plan: Plan) -> bool:
-    """Whether what has been executed ends the same: all or none succeed, within a chunk's steps of one another."""
-    outcomes = _outcomes(plan)
-    steps = [outcome.steps for outcome in outcomes]
-    chunk = len(plan.candidates[0].actions)
-    return len({outcome.success for outcome in outcomes}) == 1 and max(steps) - min(steps) < chunk
-
-
 def spread(chunks: Sequence[np.ndarray]) -> float:
     """How much action chunks differ: root mean square deviation from their mean, in action units."""
     stack = np.stack(chunks)
@@ -301,13 +271,9 @@ def contrast(plan: Plan) -> float:
     share = np.mean([outcome.success for outcome in outcomes])
     steps = [outcome.steps for outcome in outcomes if outcome.success]
     pace = 0.5 * (1 - min(steps) / max(steps)) if steps else 0.0
-    return float((4 * share * (1 - share) + pace) * min(1.0, apart(plan.candidates) / VISIBLE))
-
-
-def apart(candidates: Sequence[Candidate]) -> float:
-    """Metres between the ends of two paths, in the mean over pairs; `VISIBLE` where there are no paths."""
-    ends = [candidate.path[-1] for candidate in candidates if candidate.path is not None]
-    return float(np.mean([np.linalg.norm(a - b) for a, b in combinations(ends, 2)])) if len(ends) > 1 else VISIBLE
+    ends = [candidate.path[-1] for candidate in plan.candidates if candidate.path is not None]
+    apart = np.mean([np.linalg.norm(a - b) for a, b in combinations(ends, 2)]) if len(ends) > 1 else VISIBLE
+    return float((4 * share * (1 - share) + pace) * min(1.0, apart / VISIBLE))
 
 
 def why(plan: Plan) -> str:
