@@ -69,7 +69,7 @@ def test_without_the_encoders_files_the_error_says_how_to_get_them(rows, tmp_pat
     with pytest.raises(ValueError, match="owner/absent is not here: pip install") as caught:
         text.embed("put the red cup on the plate")
     nearest = "put the red mug on the plate" if rows else "a table of embeddings"
-    assert nearest in str(caught.value) and "hf download owner/absent" in str(caught.value)
+    assert nearest in str(caught.value) and "hf download --exclude '*.h5' owner/absent" in str(caught.value)
 
 
 def test_an_encoder_of_another_width_is_refused():
@@ -106,6 +106,9 @@ def test_results_are_kept_by_instruction_and_revision(folder, cache, monkeypatch
     encoder.embed("a")
     assert asked[-1] == "a"
     assert len(list(cache.rglob("*.safetensors"))) == 4
+    (folder / "config.json").unlink()
+    folder.rmdir()
+    assert T5(str(folder)).embed("b").shape == (2, 8)  # what was embedded stays, also without the encoder
 
 
 def test_an_encoder_that_fails_is_one_line_and_leaves_nothing(folder, cache, monkeypatch):

@@ -21,6 +21,7 @@ MODEL = "google-t5/t5-11b"
 POSITIONS = 512
 """Tokens after which upstream cuts an instruction off."""
 INSTALL = "pip install -c constraints.txt -e '.[t5]'"
+DOWNLOAD = "hf download --exclude '*.h5'"
 PATIENCE = 3600.0
 """Seconds after which the process is given up; from a slow disk, 45 GB take many minutes."""
 
@@ -33,11 +34,12 @@ class T5:
 
     def embed(self, instruction: str) -> Float[Tensor, "l e"]:
         """Last hidden state of the instruction's tokens, bfloat16; ValueError if there is no such encoder here."""
-        folder = self._folder()
+        folder, name = self._folder(), f"{hashlib.sha256(instruction.encode()).hexdigest()[:24]}.safetensors"
         if folder is None or importlib.util.find_spec("transformers") is None:
-            raise ValueError(f"{self.model} is not here: {INSTALL} && hf download {self.model}")
-        kept = self._cache(folder) / f"{hashlib.sha256(instruction.encode()).hexdigest()[:24]}.safetensors"
-        if not kept.is_file():
+            kept = next(_cache().glob(f"{Path(self.model).name}--*/{name}"), None)
+            if kept is None:
+                raise ValueError(f"{self.model} is not here: {INSTALL} && {DOWNLOAD} {self.model}")
+        elif not (kept := _cache() / f"{Path(self.model).name}--{self._revision(folder)}" / name).is_file():
             self._compute(folder, instruction, kept)
         return files.load_safetensors(kept)["embedding"]
 
@@ -56,12 +58,17 @@ class T5:
         config = huggingface_hub.try_to_load_from_cache(self.model, "config.json")
         return Path(config).parent if isinstance(config, str) else None
 
-    def _cache(self, folder: Path) -> Path:
-        """One folder a revision: a commit on the Hub, else what the files' sizes and times say."""
+    def _revision(self, folder: Path) -> str:
+        """A commit on the Hub, else what the files' sizes and times say."""
+        if not Path(self.model).is_dir():
+            return folder.name
         state = sorted((path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in folder.iterdir())
-        local = hashlib.sha256(repr((str(folder), state)).encode()).hexdigest()[:16]
-        revision = local if Path(self.model).is_dir() else folder.name
-        return runtime.cache_folder() / "text" / f"{Path(self.model).name}--{revision}"
+        return hashlib.sha256(repr((str(folder), state)).encode()).hexdigest()[:16]
+
+
+def _cache() -> Path:
+    """Results of earlier embeddings: one folder a model and revision, one file an instruction."""
+    return runtime.cache_folder() / "text"
 
 
 def write(folder: str, instruction: str, path: str) -> None:
