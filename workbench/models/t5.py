@@ -16,6 +16,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from workbench import files, runtime
+from workbench.models import hub
 
 MODEL = "google-t5/t5-11b"
 POSITIONS = 512
@@ -55,6 +56,8 @@ class T5:
         """Where the encoder's files are."""
         if Path(self.model).is_dir():
             return Path(self.model).absolute()
+        if not hub.is_address(self.model):
+            return None
         config = huggingface_hub.try_to_load_from_cache(self.model, "config.json")
         return Path(config).parent if isinstance(config, str) else None
 
