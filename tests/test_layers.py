@@ -24,6 +24,7 @@ LAYERS = """
     steps
     policy
     planning
+    work meter
     data
     envs
     control
@@ -36,6 +37,7 @@ LAYERS = """
     results
     moments
     views
+    timings
     course
     widgets
     app

@@ -1,24 +1,61 @@
 """`workbench bench planning`: best-of-N batched with every shortcut, against one sample after another without.
 
 The reference is what upstream does: every candidate encodes the observation anew, every sample goes through
-the network alone, through diffusers' own forward pass. Same weights, same seeds, same numbers.
+the network alone, through diffusers' own forward pass, and every imagined sequence is decoded whole. Same
+weights, same seeds, same numbers.
 """
 
 import argparse
-import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import reduce
 
 import numpy as np
 import torch
 
-from workbench import runtime
+from workbench import timings, work
+from workbench.bench.latency import add_options, any_moment, conditions, load
+from workbench.meter import Peak, matrix_rate
 from workbench.models import checkpoints
 from workbench.models.bundle import Bundle
 from workbench.planning import run
 from workbench.planning.best_of_n import PlanSettings, plan_events
-from workbench.policy import predict
-from workbench.types import Moment, Observation, Plan
+from workbench.timings import Timing
+from workbench.types import Moment, Plan
+
+
+def main(options: Sequence[str]) -> int:
+    """Print the table, write JSON and figure if asked to; returns an exit code."""
+    parser = argparse.ArgumentParser(prog="workbench bench planning", description=__doc__)
+    add_options(parser)
+    parser.add_argument("--candidates", type=int, default=8)
+    parser.add_argument("--calls", type=int, default=5, help="network calls a candidate")
+    parser.add_argument("--value", choices=("v", "q"), default="v")
+    given = parser.parse_args(options)
+    settings = PlanSettings(candidates=given.candidates, calls=given.calls, value=given.value)
+    shape = load(given, device="meta")
+    plain = Timing("plain", given.calls, work.decision(shape.plain(), settings, batched=False))
+    ours = Timing("ours", given.calls, work.decision(shape, settings))
+    title = f"one decision of {shape.name}: best of {settings.candidates}, {settings.network_calls} network calls"
+    if given.count:
+        return timings.show([plain, ours], title, "counted on shapes, not run", given.out)
+    torch.set_num_threads(given.threads)
+    policy = load(given)
+    planner = policy
+    if policy.planner:
+        planner = checkpoints.load_pair(given.checkpoint, dtype=policy.denoiser.dtype)[1]
+    moment, rate = any_moment(policy), matrix_rate(policy.device, policy.denoiser.dtype)
+    run(plan_events(policy, planner, moment, settings=settings))  # what is kept is not the measured run's work
+    peak = Peak(policy.device)
+    plan = run(plan_events(policy, planner, moment, settings=settings))
+    ours = replace(ours, seconds=plan.seconds, peak=peak.read(), rate=rate)
+    peak.reset()
+    serial = serial_plan(policy.plain(), planner.plain(), moment, settings)
+    seconds = dict(reduce(lambda a, b: a + b, (Counter(part.seconds) for part in serial)))
+    plain = replace(plain, seconds=seconds, peak=peak.read(), rate=rate, difference=0.0)
+    ours = replace(ours, difference=largest_difference(plan, serial))
+    return timings.show([plain, ours], title, conditions(policy, rate, given.threads), given.out)
 
 
 def serial_plan(policy: Bundle, planner: Bundle, moment: Moment, settings: PlanSettings) -> list[Plan]:
@@ -38,48 +75,3 @@ def largest_difference(plan: Plan, serial: Sequence[Plan]) -> float:
         for a, b in zip(plan.candidates, ones, strict=True)
         for name in ("actions", "values")
     )
-
-
-def any_moment(policy: Bundle, seed: int = 0) -> Moment:
-    """An observation of noise: what is measured does not depend on what is seen."""
-    random = np.random.default_rng(seed)
-    side = policy.spec.render_size
-    images = {camera: random.integers(0, 255, (side, side, 3), np.uint8) for camera in policy.spec.cameras}
-    words = getattr(policy.text, "vocabulary", None)
-    instruction = "put the red cube on the plate" if words else policy.text.names[0]
-    return Moment(Observation(images, policy.stats.proprio_min.copy()), instruction, "bench/0/0@0")
-
-
-def main(options: Sequence[str]) -> int:
-    """Print seconds, ratio and difference; returns an exit code."""
-    parser = argparse.ArgumentParser(prog="workbench bench planning", description=__doc__)
-    parser.add_argument("--checkpoint", default="mini")
-    parser.add_argument("--candidates", type=int, default=8)
-    parser.add_argument("--threads", type=int, default=runtime.cores())
-    given = parser.parse_args(options)
-    torch.set_num_threads(given.threads)
-    policy, planner = checkpoints.load_pair(given.checkpoint)
-    moment, settings = any_moment(policy), PlanSettings(candidates=given.candidates)
-    plain = policy.plain(), planner.plain()
-
-    run(plan_events(policy, planner, moment, settings=settings))  # warm up
-    start = time.perf_counter()
-    plan = run(plan_events(policy, planner, moment, settings=settings))
-    fast = time.perf_counter() - start
-    start = time.perf_counter()
-    serial = serial_plan(*plain, moment, settings)
-    slow = time.perf_counter() - start
-    chunk = min(_seconds(lambda: predict(policy, moment.observation, moment.instruction)) for _ in range(10))
-
-    print(f"{policy.name} and {planner.name}, {given.threads} threads, {settings.network_calls} network calls")
-    print(f"one sample after another: {slow:.2f} s")
-    print(f"batched, shortcuts on:    {fast:.2f} s, {slow / fast:.1f} times faster")
-    print(f"largest difference of an action or value: {largest_difference(plan, serial):.1e}")
-    print(f"one chunk at {policy.spec.calls} calls, encoding included: {1000 * chunk:.0f} ms")
-    return 0
-
-
-def _seconds(work) -> float:
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start

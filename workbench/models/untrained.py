@@ -75,7 +75,9 @@ def untrained(name: str, *, device: str | None = None, dtype: torch.dtype | None
 def _filled(make: Callable[[], nn.Module], device: str, dtype: torch.dtype) -> nn.Module:
     """The module, made on `device` and nowhere else; outputs are of the size of inputs, as in a trained one."""
     with torch.device("meta"):
-        module = make().to(dtype)
+        module = nn.Module.to(make(), dtype)  # diffusers' own `to` warns
+    if device == "meta":
+        return module.eval()  # shapes are enough to count work
     module.to_empty(device=device).requires_grad_(False)
     generator = torch.Generator(device).manual_seed(0)
     for name, weight in module.named_parameters():
