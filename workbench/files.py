@@ -215,10 +215,7 @@ def check_space(path: str | Path, needed: int) -> None:
 
 def _full_disk(path: Path, needed: str) -> OSError:
     free = shutil.disk_usage(_existing(path)).free
-    return OSError(
-        f"expected room for {needed} at {path}, {free:,} bytes are free: make room or choose another disk; "
-        "nothing was left there"
-    )
+    return OSError(f"expected room for {needed} at {path}, {free:,} bytes are free: make room or choose another disk")
 
 
 def _existing(path: Path) -> Path:

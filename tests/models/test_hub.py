@@ -135,6 +135,19 @@ def test_an_address_is_a_checkpoint_and_stays_what_it_was(fake):
     assert checkpoints.resolve(ADDRESS) == folder and not fake.asked
 
 
+def test_a_path_below_a_folder_here_is_not_looked_for_there(tmp_path, monkeypatch):
+    (tmp_path / "checkpoints").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert not hub.is_address("checkpoints/libero-2b") and hub.is_address("nvidia/libero-2b")
+    with pytest.raises(ValueError, match="checkpoint: expected one of .* got 'checkpoints/libero-2b'"):
+        checkpoints.load("checkpoints/libero-2b")
+
+
+def test_a_repository_without_a_checkpoint_says_so(fake):
+    with pytest.raises(ValueError, match="holds no .*.bin: is it a Cosmos Policy checkpoint"):
+        hub.fetch(ADDRESS, ("*.bin",))
+
+
 def test_a_named_revision_is_asked_for(fake):
     assert hub.fetch(f"{ADDRESS}@{COMMIT}", ("config.json",)).name == COMMIT
     hub.fetch(f"{ADDRESS}@v1", ("config.json",))

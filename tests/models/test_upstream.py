@@ -365,6 +365,11 @@ def test_what_is_missing_or_ambiguous_says_what_to_name(source, tmp_path):
     assert "expected a checkpoint at" in refusal(source.with_name("absent.pt"), tmp_path)
 
 
+def test_a_planner_is_a_name_and_no_path(source, tmp_path):
+    with pytest.raises(ValueError, match="expected a plain name of another checkpoint, got '../planner'"):
+        checkpoints.convert(source, tmp_path / "target", planner="../planner")
+
+
 def test_a_folder_with_other_files_is_not_replaced(source, tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine/thesis.txt").write_text("years of work")

@@ -100,7 +100,7 @@ def resolve(name: str | Path) -> Path:
     path = Path(name).expanduser()
     if upstream.is_source(path):
         return _converted(path.resolve())
-    if hub.is_address(str(name)) and not path.exists():
+    if hub.is_address(str(name)):
         return _downloaded(str(name))
     known = available()
     near = difflib.get_close_matches(str(name), known, n=1)
@@ -169,6 +169,8 @@ def convert(
     target = Path(target).expanduser()
     name = name or target.absolute().name
     _check_target(source, target)
+    if planner:
+        _beside(target, planner)  # a name, not a path
     if _is_ours(source):
         config = read_config(source)
         bundle, left_out = _build(source, config, None), []
@@ -191,7 +193,7 @@ def convert(
 def _fetched(source: str | Path) -> tuple[str, str, Path]:
     """What a source is called, its commit if it comes from the Hub, and its path here."""
     path = Path(source).expanduser()
-    if path.exists() or not hub.is_address(str(source)):
+    if not hub.is_address(str(source)):
         return "", "", path
     snapshot = hub.fetch(str(source), upstream.DOWNLOADED)
     return hub.name_of(str(source)), f"{source}, commit {snapshot.name}", snapshot

@@ -19,8 +19,8 @@ TOKENIZER = "Wan-AI/Wan2.1-T2V-1.3B-Diffusers"
 
 
 def is_address(name: str) -> bool:
-    """Whether `name` reads as an address on the Hub."""
-    return bool(ADDRESS.fullmatch(name))
+    """Whether `name` is to be looked for on the Hub: it reads as an address, and its owner is no folder here."""
+    return bool(ADDRESS.fullmatch(name)) and not Path(name).parent.is_dir()
 
 
 def name_of(address: str) -> str:
@@ -37,7 +37,7 @@ def fetch(address: str, patterns: Sequence[str]) -> Path:
     repo, _, revision = address.partition("@")
     try:
         with files.explain_full_disk(constants.HF_HUB_CACHE):
-            return Path(
+            folder = Path(
                 huggingface_hub.snapshot_download(repo, revision=revision or None, allow_patterns=list(patterns))
             )
     except errors.GatedRepoError as error:
@@ -54,6 +54,9 @@ def fetch(address: str, patterns: Sequence[str]) -> Path:
         if status in (401, 403):
             raise ValueError(_gated(repo)) from error
         raise OSError(_unreachable(repo, status)) from error
+    if not folder.is_dir():
+        raise ValueError(f"{repo} holds no {' or '.join(patterns)}: is it a Cosmos Policy checkpoint?")
+    return folder
 
 
 def _status(error: BaseException | None) -> int | None:
