@@ -62,16 +62,10 @@ def load(
     """
     if str(name).startswith(untrained.PREFIX):
         return untrained.untrained(str(name), device=device, dtype=dtype)
-    path = resolve(name)
-    config = read_config(path)
+    bundle, about = _stored(resolve(name), share)
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        about = Description(**config["description"])
-        dtype = dtype or (torch.bfloat16 if device.startswith("cuda") else COMPUTE[about.compute])
-        return _build(path, config, share).to_dtype(dtype).to(device)
-    except (KeyError, TypeError, AttributeError, RuntimeError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise ValueError(f"checkpoint {path.name}: config.json does not describe its files: {reason}") from error
+    dtype = dtype or (torch.bfloat16 if device.startswith("cuda") else COMPUTE[about.compute])
+    return bundle.to_dtype(dtype).to(device)
 
 
 def load_pair(policy: str | Path, planner: str | Path | None = None, **settings: Any) -> tuple[Bundle, Bundle]:
@@ -172,21 +166,19 @@ def convert(
     if planner:
         _beside(target, planner)  # a name, not a path
     if _is_ours(source):
-        config = read_config(source)
-        bundle, left_out = _build(source, config, None), []
-        settings = {key: config["description"][key] for key in ("compute", "origin") if key in config["description"]}
-        settings |= {"readme": _readme(source), "dtype": bundle.denoiser.dtype}
+        bundle, about = _stored(source)
+        settings = {"compute": about.compute, "origin": about.origin, "dtype": bundle.denoiser.dtype}
+        left_out, readme = [], _readme(source)
     else:
         parts = upstream.find(source, given or Given(), called=called)
         bundle, left_out = upstream.read(parts, name=name)
-        origin = origin or parts.describe()
-        settings = {"compute": str(dtype).removeprefix("torch."), "origin": origin, "dtype": dtype}
-        settings |= {"readme": f"# {name}\n\nConverted by `workbench convert` from {origin}.\n"}
+        settings = {"compute": str(dtype).removeprefix("torch."), "origin": origin or parts.describe(), "dtype": dtype}
+        readme = f"# {name}\n\nConverted by `workbench convert` from {settings['origin']}.\n"
     bundle = replace(bundle, name=name, planner=planner or bundle.planner)
     weights = [weight for part in (bundle.denoiser, bundle.tokenizer) for weight in part.parameters()]
     files.check_space(target, sum(weight.numel() for weight in weights) * settings["dtype"].itemsize)
     with files.explain_full_disk(target):
-        save(bundle, target, **settings)
+        save(bundle, target, readme=readme, **settings)
     return Converted(bundle, left_out)
 
 
@@ -282,6 +274,19 @@ def save(
             "files": {file.name: files.sha256(file) for file in sorted(target.iterdir()) if file.name != "README.md"},
         }
         files.write_json(target / "config.json", config)
+
+
+def _stored(path: Path, share: Bundle | None = None) -> tuple[Bundle, Description]:
+    """A checkpoint in the precision of its files, and what its config.json says beside the weights."""
+    config = read_config(path)
+    try:
+        about = Description(**config["description"])
+        if about.compute not in COMPUTE:
+            raise KeyError(f"compute: expected {' or '.join(COMPUTE)}, got {about.compute}")
+        return _build(path, config, share), about
+    except (KeyError, TypeError, AttributeError, RuntimeError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise ValueError(f"checkpoint {path.name}: config.json does not describe its files: {reason}") from error
 
 
 def _build(path: Path, config: dict[str, Any], share: Bundle | None) -> Bundle:
