@@ -54,7 +54,8 @@ def main(options: Sequence[str]) -> int:
     serial = serial_plan(policy.plain(), planner.plain(), moment, settings)
     seconds = dict(reduce(lambda a, b: a + b, (Counter(part.seconds) for part in serial)))
     plain = replace(plain, seconds=seconds, peak=peak.read(), rate=rate, difference=0.0)
-    ours = replace(ours, difference=largest_difference(plan, serial))
+    largest = max(float(np.abs(one.actions).max()) for one in plan.candidates)
+    ours = replace(ours, difference=largest_difference(plan, serial) / max(largest, 1.0))  # values are at most 1
     return timings.show([plain, ours], title, conditions(policy, rate, given.threads), given.out)
 
 
