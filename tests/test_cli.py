@@ -61,7 +61,6 @@ def refusal(capsys, *words: str) -> str:
 
 
 WRONG = {
-    "no command": ([], "required: COMMAND"),
     "an unknown command": (["dance"], "invalid choice: 'dance' (choose from"),
     "an unknown flag": (["plan", "--speed", "9"], "unrecognized arguments: --speed 9"),
     "no candidates": (["plan", "--candidates", "0"], "--candidates: expected a whole number from 1 to 64, got '0'"),
@@ -238,6 +237,12 @@ def test_the_console_script_in_a_process_of_its_own():
     assert done.returncode == 0 and "rollout" in done.stdout
     done = workbench("--version")
     assert done.returncode == 0 and done.stdout.startswith("cosmos-policy-workbench ")
+
+
+def test_without_a_command_it_says_which_there_are(capsys):
+    assert main([]) == 2
+    told = capsys.readouterr().out
+    assert all(f"    {command} " in told for command in ("app", "plan", "doctor"))
 
 
 def test_help_and_mistakes_cost_no_heavy_import():

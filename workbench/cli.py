@@ -25,6 +25,13 @@ class _Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: {message}; see `{self.prog} --help`\n")
 
 
+class _Formatter(argparse.ArgumentDefaultsHelpFormatter):
+    """Shows the default of every option that has one."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        return action.help if action.default in (None, False) else super()._get_help_string(action)
+
+
 class _Version(argparse.Action):
     """Prints version and commit; asked for only when wanted, because it asks git."""
 
@@ -38,7 +45,11 @@ class _Version(argparse.Action):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code: 0, 2 for what was asked wrongly, 130 when interrupted."""
-    options = build_parser().parse_args(argv)
+    parser = build_parser()
+    if not (sys.argv[1:] if argv is None else argv):
+        parser.print_help()
+        return 2
+    options = parser.parse_args(argv)
     try:
         _check_writable(getattr(options, "out", None))
         command = importlib.import_module(f"workbench.commands.{options.command}")
@@ -106,7 +117,7 @@ DTYPES = ("auto", "float32", "bfloat16")
 
 def _command(commands: argparse._SubParsersAction, name: str, text: str, command: str = "") -> _Parser:
     parser = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
-    parser.formatter_class = argparse.ArgumentDefaultsHelpFormatter
+    parser.formatter_class = _Formatter
     parser.set_defaults(command=command or name)
     return parser
 
@@ -114,7 +125,7 @@ def _command(commands: argparse._SubParsersAction, name: str, text: str, command
 def _app(commands: argparse._SubParsersAction) -> None:
     parser = _command(commands, "app", "the app in the browser")
     parser.add_argument("--host", default="127.0.0.1", help="address to serve at")
-    parser.add_argument("--port", type=whole(1, 65535), default=7860)
+    parser.add_argument("--port", type=whole(1, 65535), default=7860, help="of the page")
     parser.add_argument("--checkpoint", default="mini", help="name, folder, .pt file or owner/name on the Hub")
     parser.add_argument("--planner-checkpoint", help="what imagines and values; default: the policy's own choice")
 
@@ -124,15 +135,17 @@ def _planning(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("planning")
     group.add_argument("--checkpoint", default="mini", help="name, folder, .pt file or owner/name on the Hub")
     group.add_argument("--planner-checkpoint", help="what imagines and values; default: the policy's own choice")
-    group.add_argument("--candidates", type=whole(1, 64), default=8)
+    group.add_argument("--candidates", type=whole(1, 64), default=8, help="plans to choose from, 1 to 64")
     group.add_argument("--calls", type=whole(1, 50), default=5, help="network calls a candidate")
     group.add_argument("--futures", type=whole(1, 32), default=3, help="imagined futures a candidate")
     group.add_argument("--future-calls", type=whole(1, 50), default=5, help="most network calls a future")
     group.add_argument("--values", type=whole(1, 32), default=5, help="value samples a future")
     group.add_argument("--value-calls", type=whole(1, 50), default=5, help="most network calls a value")
-    group.add_argument("--aggregation", choices=AGGREGATIONS, default="majority_mean")
+    group.add_argument(
+        "--aggregation", choices=AGGREGATIONS, default="majority_mean", help="value samples to one value"
+    )
     group.add_argument("--value", choices=("v", "q"), default="v", help="V(s') of futures or Q(s, a)")
-    group.add_argument("--seed", type=SEED, default=0)
+    group.add_argument("--seed", type=SEED, default=0, help="of everything that is drawn")
     group.add_argument(
         "--dtype", choices=DTYPES, default="auto", help="of the networks; auto: bfloat16 on a GPU, float32 on a CPU"
     )
@@ -141,7 +154,7 @@ def _planning(parser: argparse.ArgumentParser) -> None:
 def _plan(commands: argparse._SubParsersAction) -> None:
     parser = _command(commands, "plan", "one decision: plan.json, plan.html and pictures")
     where = parser.add_argument_group("where to decide")
-    where.add_argument("--suite", default="libero_mini")
+    where.add_argument("--suite", default="libero_mini", help="libero_mini, libero_mini_hard or one of LIBERO's own")
     where.add_argument("--task", default="0", help="number or instruction")
     where.add_argument("--init", type=whole(0, 49), default=0, help="fixed initial state")
     where.add_argument("--step", type=whole(0, 100_000), help="control step; the policy acts until then")
@@ -156,9 +169,9 @@ def _plan(commands: argparse._SubParsersAction) -> None:
 
 def _rollout(commands: argparse._SubParsersAction) -> None:
     parser = _command(commands, "rollout", "closed-loop evaluation: results.json with intervals")
-    parser.add_argument("--suite", default="libero_mini")
+    parser.add_argument("--suite", default="libero_mini", help="libero_mini, libero_mini_hard or one of LIBERO's own")
     parser.add_argument("--episodes", type=COUNT, default=50, help="in total, evenly over the tasks")
-    parser.add_argument("--planner", choices=("none", "best-of-n"), default="none")
+    parser.add_argument("--planner", choices=("none", "best-of-n"), default="none", help="none: the policy alone")
     parser.add_argument("--fresh-inits", type=SEED, metavar="SEED", help="new initial states, not the fixed ones")
     _planning(parser)
     parser.add_argument("--videos", action="store_true", help="an H.264 video of every episode")
@@ -168,12 +181,12 @@ def _rollout(commands: argparse._SubParsersAction) -> None:
 
 def _collect(commands: argparse._SubParsersAction) -> None:
     parser = _command(commands, "collect", "demonstrations and failures, or rollouts of a checkpoint")
-    parser.add_argument("--suite", default="libero_mini")
+    parser.add_argument("--suite", default="libero_mini", help="libero_mini, libero_mini_hard or one of LIBERO's own")
     parser.add_argument("--demos", type=whole(0, 1_000_000), default=50, help="in total, evenly over the tasks")
     parser.add_argument("--failures", type=whole(0, 1_000_000), default=0, help="perturbed, in total")
     parser.add_argument("--checkpoint", help="rollouts of this policy instead of the scripted expert")
-    parser.add_argument("--out", required=True)
-    parser.add_argument("--seed", type=SEED, default=0)
+    parser.add_argument("--out", required=True, help="folder of episodes; one that was stopped continues")
+    parser.add_argument("--seed", type=SEED, default=0, help="of everything that is drawn")
     parser.add_argument("--workers", type=whole(1, 256), default=2, help="simulator processes")
     parser.add_argument("--image-size", type=whole(16, 1024), default=128, help="pixels")
 
@@ -187,13 +200,13 @@ def _data(commands: argparse._SubParsersAction) -> None:
 
 def _train(commands: argparse._SubParsersAction) -> None:
     parser = _command(commands, "train", "train the tokenizer, the policy and the planning model")
-    parser.add_argument("--preset", default="mini")
+    parser.add_argument("--preset", default="mini", help="name of a recipe")
     parser.add_argument("--data", nargs="+", required=True, metavar="DIR", help="folders of episodes")
-    parser.add_argument("--out", required=True)
+    parser.add_argument("--out", required=True, help="folder of the run: a folder a stage, and the checkpoints")
     parser.add_argument("--stage", choices=STAGES, help="only this one; default: all, one after another")
     parser.add_argument("--resume", action="store_true", help="continue what OUT holds")
     parser.add_argument("--workers", type=whole(1, 64), default=2, help="training processes")
-    parser.add_argument("--seed", type=SEED, default=0)
+    parser.add_argument("--seed", type=SEED, default=0, help="of everything that is drawn")
 
 
 def _convert(commands: argparse._SubParsersAction) -> None:
@@ -215,16 +228,16 @@ def _moments(commands: argparse._SubParsersAction) -> None:
     moments = _command(commands, "moments", "moments worth looking at", "moments_find")
     actions = moments.add_subparsers(metavar="ACTION", required=True, parser_class=_Parser)
     parser = _command(actions, "find", "moments whose candidates end differently", "moments_find")
-    parser.add_argument("--suite", nargs="+", default=["libero_mini", "libero_mini_hard"])
+    parser.add_argument("--suite", nargs="+", default=["libero_mini", "libero_mini_hard"], help="where to search")
     parser.add_argument("--count", type=whole(1, 1000), default=12, help="in total, evenly over the suites")
     parser.add_argument("--episodes", type=COUNT, default=60, help="episodes to search in each suite")
     _planning(parser)
-    parser.add_argument("--out", default="assets/moments")
+    parser.add_argument("--out", default="assets/moments", help="folder; the moments there are kept if they are better")
 
 
 def _bench(commands: argparse._SubParsersAction) -> None:
     parser = _command(commands, "bench", "benchmarks, each against its reference in the same run")
-    parser.add_argument("name", metavar="NAME")
+    parser.add_argument("name", metavar="NAME", help="foresight, latency, path, planning or rollout")
     parser.add_argument("options", nargs=argparse.REMAINDER, help="the benchmark's own options")
 
 

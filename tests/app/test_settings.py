@@ -64,6 +64,16 @@ def test_what_cannot_be_is_said_in_one_line(engine):
         controls.read(data)
 
 
+def test_a_knob_names_itself_when_its_number_is_out_of_range(engine):
+    with gr.Blocks():
+        knob = build(engine, seed=0).by_name["future_calls"]
+    assert knob.preprocess(20) == 20
+    for wrong in (0, 21, None, float("nan")):
+        with pytest.raises(gr.Error, match=f"future calls: expected 1 to 20, got {wrong}") as caught:
+            knob.preprocess(wrong)
+        assert not caught.value.print_exception  # no traceback on the terminal
+
+
 def test_presets_are_the_two_in_sight():
     assert PRESETS[DEFAULT] == (PlanSettings().futures, PlanSettings().values)
     assert (1, 1) in PRESETS.values()

@@ -24,6 +24,7 @@ class Board:
         """Open on a recorded plan, its truth still covered."""
         self.recorded, self.engine = recorded, engine
         self.origin = "recorded"
+        self.executed_live = False
         self.note = ""
         self.plan = _covered(recorded.plan)
         self._settle()
@@ -47,6 +48,7 @@ class Board:
         candidates = [Candidate(i, settings.seed + i, empty) for i in range(settings.candidates)]
         self._settle()
         self.origin, self.note, self.progress, self.phase = "live", "", 0.0, "starting"
+        self.executed_live = False
         self.plan = Plan(
             moment=self.recorded.plan.moment,
             candidates=candidates,
@@ -66,6 +68,7 @@ class Board:
         again = {c.index for c in self.plan.candidates} if indices is None else set(indices)
         self._ahead = 2 * len(again)
         self.note, self.progress, self.phase = "", 0.0, "rewinding"
+        self.executed_live = True
         self._update({index: {"outcome": None} for index in again})
 
     def see(self, event: Any) -> bool:
@@ -99,7 +102,7 @@ class Board:
         """The work ended early: back to the recorded plan, unless there is a whole one."""
         whole = self.plan if self.plan.best >= 0 else _covered(self.recorded.plan)
         if whole is not self.plan:
-            self.origin = "recorded"
+            self.origin, self.executed_live = "recorded", False
         self._settle()
         self.plan, self.note = whole, note
 
@@ -112,7 +115,7 @@ class Board:
         truth = {c.index: c.outcome for c in recorded.candidates}
         self._settle()
         self._update({index: {"outcome": truth[index]} for index in wanted})
-        self.note = f"recorded truth; {why}"
+        self.note, self.executed_live = f"recorded truth; {why}", False
 
     def _update(self, changes: dict[int, dict[str, Any]]) -> None:
         candidates = [replace(c, **changes.get(c.index, {})) for c in self.plan.candidates]
@@ -133,7 +136,8 @@ class Board:
             if spec is not None:
                 after = {index: views.observation_as_seen(seen, spec) for index, seen in after.items()}
             self._pictures = views.encode(plan, after=after)
-        status = f"{self.origin} · {self.phase}" if self.phase else self.origin
+        origin = "recorded plan, executed live" if self.executed_live and self.origin == "recorded" else self.origin
+        status = f"{origin} · {self.phase}" if self.phase else origin
         return views.cards_html(plan, pictures=self._pictures, status=status, progress=self.progress, note=self.note)
 
     def truth_html(self, index: int | None = None) -> str:

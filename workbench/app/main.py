@@ -81,6 +81,7 @@ def asgi(demo: gr.Blocks, *, host: str = "127.0.0.1") -> FastAPI:
 def launch(*, host: str = "127.0.0.1", port: int = 7860, checkpoint: str = "mini", planner: str | None = None) -> None:
     """Serve the app until interrupted. ValueError, in one line, if the port is taken."""
     check_port(host, port)
+    print("Getting the pages ready ...", flush=True)
     runtime.configure()
     runtime.use_all_cores()
     demo = build(checkpoint, planner)

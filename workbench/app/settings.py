@@ -1,6 +1,7 @@
 """Everything about a plan that is not in sight at first, each knob with what it costs."""
 
 from dataclasses import dataclass, replace
+from functools import partial
 
 import gradio as gr
 
@@ -83,7 +84,17 @@ def build(engine: Engine, *, seed: int) -> Controls:
 
 def _slider(name: str, value: int) -> gr.Slider:
     most = 16 if name == "candidates" else 20 if name.endswith("calls") else 8
-    return gr.Slider(1, most, value=value, step=1, label=name.replace("_", " "))
+    slider = gr.Slider(1, most, value=value, step=1, label=name.replace("_", " "))
+    slider.preprocess = partial(_in_range, slider)  # a subclass would make Gradio write a stub beside this file
+    return slider
+
+
+def _in_range(slider: gr.Slider, given: float | None) -> float:
+    """As Gradio's own check, but the error has the knob's name and no traceback on the terminal."""
+    if not isinstance(given, int | float) or not slider.minimum <= given <= slider.maximum:
+        wanted = f"{slider.label}: expected {slider.minimum} to {slider.maximum}"
+        raise gr.Error(f"{wanted}, got {given}", print_exception=False)
+    return given
 
 
 def cost_html(engine: Engine, settings: PlanSettings) -> str:

@@ -22,7 +22,7 @@ RULES = {
 """Aggregation rule to what people call it. `lcb` is the mean less one standard deviation."""
 
 COIN_TOSS = (0.45, 0.6)
-"""Whoever wins this share of the bootstrap resamplings is nearly a coin toss; below it, not even that."""
+"""Whoever wins this share of the bootstrap resamplings is nearly a coin toss; below it, hardly a preference."""
 
 
 def name(index: int) -> str:
@@ -118,7 +118,7 @@ def _doubt(margin: float) -> str:
     """Empty for a clear winner, and while the margin is not known (NaN)."""
     low, high = COIN_TOSS
     if margin < low:
-        return "not even a coin toss"
+        return "hardly a preference"
     return "nearly a coin toss" if margin < high else ""
 
 
