@@ -34,6 +34,8 @@ def test_each_decision_has_its_imagined_and_then_its_real_picture(plan):
 def test_the_end_is_said_plainly(plan):
     assert "success in 33 steps, 2 decisions" in episode_html(running(plan, success=True))
     assert "not solved within 120 steps" in episode_html(running(plan, success=False, step=120))
+    assert ": stopped at step 33<" in episode_html(running(plan))
+    assert ": step 33 of at most" in episode_html(running(plan), progress=0.3)
 
 
 def test_values_of_all_candidates_are_traced(plan):

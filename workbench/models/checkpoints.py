@@ -75,11 +75,16 @@ def load_pair(policy: str | Path, planner: str | Path | None = None, **settings:
     """
     first = load(policy, **settings)
     wanted = planner or (first.planner and _beside(resolve(policy), first.planner))
-    if wanted is None or resolve(wanted) == resolve(policy):
+    if wanted is None or _source(wanted) == _source(policy):
         return first, first
     second = load(wanted, share=first, **settings)
     check_pair(first, second)
     return first, replace(second, tokenizer=first.tokenizer)
+
+
+def _source(name: str | Path) -> Path:
+    """What tells two checkpoints apart; a random one has no folder."""
+    return Path(name) if str(name).startswith(untrained.PREFIX) else resolve(name)
 
 
 def resolve(name: str | Path) -> Path:

@@ -32,7 +32,7 @@ def episode_html(state: EpisodeState, *, status: str = "", progress: float | Non
     chip = tag("span", text(status), class_="chip") if status else ""
     bar = "" if progress is None else progress_html(progress)
     small = tag("small", text(note)) if note else ""
-    headline = tag("p", text(headline_of(state)), small, class_=f"headline {_end(state)}")
+    headline = tag("p", text(headline_of(state, running=progress is not None)), small, class_=f"headline {_end(state)}")
     return tag(
         "section",
         tag("header", chip, bar, headline),
@@ -51,10 +51,12 @@ def progress_html(share: float) -> str:
     return tag("span", bar, class_="progress", role="progressbar", **attributes)
 
 
-def headline_of(state: EpisodeState) -> str:
+def headline_of(state: EpisodeState, *, running: bool = True) -> str:
     """Where the episode stands, in one sentence."""
     if not state.instruction:
         return "Choose a task and run it."
+    if state.success is None and state.step and not running:
+        return f"{state.instruction}: stopped at step {state.step}"
     if state.success is None:
         return f"{state.instruction}: step {state.step} of at most {state.horizon}"
     if state.success:
