@@ -220,7 +220,7 @@ def _cross_attention(
 
 def _rms(norm: RMSNorm, x: Tensor) -> Tensor:
     """diffusers' RMSNorm as torch's own, which makes one pass over memory where theirs makes five."""
-    return F.rms_norm(x, norm.dim, norm.weight, norm.eps)
+    return F.rms_norm(x, norm.dim, norm.weight.to(x.dtype), norm.eps)
 
 
 def _signed(rope: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
