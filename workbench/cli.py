@@ -137,6 +137,7 @@ def _planning(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--planner-checkpoint", help="what imagines and values; default: the policy's own choice")
     group.add_argument("--candidates", type=whole(1, 64), default=8, help="plans to choose from, 1 to 64")
     group.add_argument("--calls", type=whole(1, 50), default=5, help="network calls a candidate")
+    group.add_argument("--sigma-min", type=float, default=4.0, help="their last noise level; lower, they differ more")
     group.add_argument("--futures", type=whole(1, 32), default=3, help="imagined futures a candidate")
     group.add_argument("--future-calls", type=whole(1, 50), default=5, help="most network calls a future")
     group.add_argument("--values", type=whole(1, 32), default=5, help="value samples a future")

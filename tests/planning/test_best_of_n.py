@@ -111,6 +111,29 @@ def test_candidates_differ_and_ranks_are_a_permutation(small):
     assert plan.candidates[0].path.shape == (17, 3)
 
 
+def test_the_last_noise_level_is_the_candidates_own(small, monkeypatch):
+    """Only the proposals end at `sigma_min`; what is imagined and valued is asked as published."""
+    bundle, moment = small
+    forward = bundle.denoiser.forward
+
+    def levels(**settings: float) -> list[float]:
+        seen = []
+
+        def noting(x, sigma, **options):
+            seen.append(round(float(sigma[0]), 6))
+            return forward(x, sigma, **options)
+
+        monkeypatch.setattr(bundle.denoiser, "forward", noting)
+        few = PlanSettings(candidates=1, futures=1, values=1, calls=3, future_calls=2, value_calls=2, **settings)
+        run(plan_events(bundle, None, moment, settings=few, pictures=False))
+        return seen
+
+    published, wider = levels(), levels(sigma_min=0.25)
+    assert (published[0], published[2]) == (80.0, 4.0)
+    assert (wider[0], wider[2]) == (80.0, 0.25)
+    assert wider[3:] == published[3:]
+
+
 def test_q_imagines_nothing_and_costs_less(small):
     bundle, moment = small
     settings = PlanSettings(candidates=2, value="q")
@@ -124,7 +147,17 @@ def test_the_papers_cost():
 
 
 @pytest.mark.parametrize(
-    ("field", "value"), [("candidates", 0), ("candidates", 1000), ("calls", -1), ("values", 0), ("seed", -1)]
+    ("field", "value"),
+    [
+        ("candidates", 0),
+        ("candidates", 1000),
+        ("calls", -1),
+        ("values", 0),
+        ("seed", -1),
+        ("sigma_min", 0.0),
+        ("sigma_min", 80.0),
+        ("sigma_min", float("nan")),
+    ],
 )
 def test_impossible_settings_say_what_was_expected(field, value):
     with pytest.raises(ValueError, match=f"{field}: expected"):

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 SETTINGS = (
     "candidates",
     "calls",
+    "sigma_min",
     "futures",
     "future_calls",
     "values",

@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float
 
 from workbench.diffusion import noise
-from workbench.diffusion.samplers import schedule, upstream_calls
+from workbench.diffusion.samplers import SIGMA_MAX, SIGMA_MIN, schedule, upstream_calls
 from workbench.latents import Latents
 from workbench.layout import Mode
 from workbench.models.bundle import Bundle, check_pair
@@ -25,6 +25,8 @@ from workbench.steps import decode, encode, extract, trace
 from workbench.types import Candidate, Moment, Plan
 
 MAX_CANDIDATES, MAX_MEMBERS, MAX_CALLS = 64, 32, 50
+LOWEST_SIGMA = 0.002
+"""What other models of the kind end at."""
 
 Event = Called | Proposed | Imagined | Valued
 
@@ -36,6 +38,9 @@ class PlanSettings:
     candidates: int = 8
     calls: int = 5
     """Network calls of each candidate's actions."""
+    sigma_min: float = SIGMA_MIN
+    """Last noise level of a candidate's actions (METHOD.md 6.2). A lower one lets candidates differ more, and wants
+    more calls; futures and values keep the published one."""
     futures: int = 3
     """Future samples a candidate; member j makes int(linspace(1, future_calls, futures))[j] calls."""
     future_calls: int = 5
@@ -62,6 +67,8 @@ class PlanSettings:
             given = getattr(self, name)
             if not 1 <= given <= limit:
                 raise ValueError(f"{name}: expected 1 to {limit}, got {given}")
+        if not LOWEST_SIGMA <= self.sigma_min < SIGMA_MAX:
+            raise ValueError(f"sigma_min: expected {LOWEST_SIGMA} to less than {SIGMA_MAX:g}, got {self.sigma_min}")
         if self.aggregation not in AGGREGATIONS:
             raise ValueError(f"aggregation: expected one of {', '.join(AGGREGATIONS)}; got {self.aggregation!r}")
         if self.value not in ("v", "q"):
@@ -222,7 +229,8 @@ class _Planning:
     ) -> Generator[Event, None, Latents]:
         begin = time.perf_counter()
         members = self.settings.member_calls(phase)
-        sigmas = [schedule(calls) for calls in members] * (len(each) // len(members))
+        last = self.settings.sigma_min if phase == "propose" else SIGMA_MIN
+        sigmas = [schedule(calls, bounds=(SIGMA_MAX, last)) for calls in members] * (len(each) // len(members))
         steps = trace(
             bundle.denoiser,
             latents,
