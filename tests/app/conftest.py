@@ -1,6 +1,8 @@
 """The views' example plans, here as recorded moments."""
 
 import importlib.util
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,3 +22,22 @@ def recorded() -> RecordedMoment:
     """A moment with eight candidates whose truth is known."""
     plan = examples.execute(examples.make_plan(), TRUTH, frames=6)
     return RecordedMoment("example", "An example", "six of eight succeed", 1.0, plan)
+
+
+class Endless:
+    """Work that goes on until it is closed, and notes that it was."""
+
+    def __init__(self) -> None:
+        self.closed = threading.Event()
+
+    def __call__(self) -> Iterator[None]:
+        try:
+            while True:
+                yield
+        finally:
+            self.closed.set()
+
+
+@pytest.fixture
+def endless() -> Endless:
+    return Endless()

@@ -108,6 +108,10 @@ def test_stopping_early_goes_back_to_something_whole(board, recorded):
     html = board.html()
     assert ">recorded<" in html and "cancelled" in html and html.count('class="crown"') == 1
     board.begin_execution(None)
+    board.stop("cancelled")
+    assert ">recorded<" in board.html(), "nothing has been executed"
+    board.begin_execution(None)
     board.see(Executed(3, recorded.plan.candidates[3].outcome))
     board.stop("cancelled")
+    assert ">recorded plan, executed live<" in board.html()
     assert board.html().count("<strong") == 1, "what was found out is kept"

@@ -1,7 +1,5 @@
 """Windows are bounded; what runs for one can be cancelled, and an error is a sentence on its page."""
 
-import threading
-
 import gradio as gr
 import pytest
 
@@ -104,24 +102,16 @@ def test_windows_are_bounded_and_the_oldest_goes_first(session):
     assert len(windows) == MOST - 1
 
 
-def test_closing_a_window_stops_what_runs_for_it(recorded):
+def test_closing_a_window_stops_what_runs_for_it(recorded, endless):
     engine, worker = Engine(), Worker()
     parts = Parts(engine, worker, Sessions(), {recorded.name: recorded})
     window = gr.Request(session_hash="abc")
     parts.open(window)
-    session, closed = parts.session(window), threading.Event()
-
-    def endless():
-        try:
-            while True:
-                yield
-        finally:
-            closed.set()
-
+    session = parts.session(window)
     steps = session.run(endless, Seen())
     next(steps), next(steps)
     parts.leave(window)
-    assert closed.wait(5)
+    assert endless.closed.wait(5)
     with pytest.raises(gr.Error, match="reload"):
         parts.session(window)
     with pytest.raises(gr.Error, match="expected one of example"):

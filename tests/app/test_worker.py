@@ -75,19 +75,10 @@ def test_cancelling_closes_the_generator_and_frees_the_worker(worker):
     assert list(worker.start(lambda: iter_of(1))) == [1]
 
 
-def test_leaving_the_loop_cancels(worker):
-    closed = threading.Event()
-
-    def endless():
-        try:
-            while True:
-                yield
-        finally:
-            closed.set()
-
+def test_leaving_the_loop_cancels(worker, endless):
     for _ in worker.start(endless):
         break
-    assert closed.wait(5)
+    assert endless.closed.wait(5)
 
 
 def test_a_job_that_waits_can_be_cancelled_before_it_begins(worker):

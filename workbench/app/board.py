@@ -103,6 +103,7 @@ class Board:
         whole = self.plan if self.plan.best >= 0 else _covered(self.recorded.plan)
         if whole is not self.plan:
             self.origin, self.executed_live = "recorded", False
+        self.executed_live = self.executed_live and any(c.outcome is not None for c in whole.candidates)
         self._settle()
         self.plan, self.note = whole, note
 

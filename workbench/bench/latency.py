@@ -25,7 +25,6 @@ from workbench.timings import Timing
 from workbench.types import Moment, Observation
 from workbench.work import Work
 
-DTYPES = {"auto": None, "float32": torch.float32, "bfloat16": torch.bfloat16}
 PATHS = {"plain": (False, True), "ours, pictures": (True, True), "ours": (True, False)}
 """Name -> whether shortcuts are on, whether pictures are decoded."""
 
@@ -56,7 +55,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """What `latency` and `planning` have in common."""
     parser.add_argument("--checkpoint", default="mini", help="any, random:cosmos-2b and random:cosmos-2b-1block too")
     parser.add_argument("--image-size", type=int, help="pixels; default: the checkpoint's")
-    parser.add_argument("--dtype", choices=DTYPES, default="auto")
+    parser.add_argument("--dtype", choices=("auto", *checkpoints.COMPUTE), default="auto")
     parser.add_argument("--threads", type=int, default=runtime.cores())
     parser.add_argument("--count", action="store_true", help="only count the work, on shapes, without running it")
     parser.add_argument("--out", type=Path, metavar="DIR", help="also write timings.json and timings.html there")
@@ -64,7 +63,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def load(given: argparse.Namespace, *, device: str | None = None) -> Bundle:
     """The checkpoint that was asked for, at the size that was asked for."""
-    bundle = checkpoints.load(given.checkpoint, device=device, dtype=DTYPES[given.dtype])
+    bundle = checkpoints.load(given.checkpoint, device=device, dtype=checkpoints.COMPUTE.get(given.dtype))
     return bundle.at(given.image_size) if given.image_size else bundle
 
 

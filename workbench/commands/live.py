@@ -79,13 +79,11 @@ def load(options: argparse.Namespace) -> tuple["Bundle", "Bundle", "PlanSettings
     """Policy, planner and settings that the planning flags ask for."""
     runtime.configure()
     runtime.use_all_cores()
-    import torch
-
     from workbench.models import checkpoints
     from workbench.planning.best_of_n import PlanSettings
 
     settings = PlanSettings(**{name: getattr(options, name) for name in SETTINGS})
-    dtype = None if options.dtype == "auto" else getattr(torch, options.dtype)
+    dtype = checkpoints.COMPUTE.get(options.dtype)  # none for auto
     policy, planner = checkpoints.load_pair(options.checkpoint, options.planner_checkpoint, dtype=dtype)
     if settings.value not in planner.value_modes:
         raise ValueError(
