@@ -25,7 +25,7 @@ import numpy as np
 
 from workbench import files, runtime
 from workbench.data import parts, writers
-from workbench.envs.experts import FAILURES, expert
+from workbench.envs.experts import FAILURES, expert, mislead
 from workbench.envs.libero import LiberoEnv, make_env
 from workbench.envs.suites import suite as find_suite
 from workbench.envs.suites import training_seed
@@ -34,6 +34,8 @@ from workbench.types import Episode
 ATTEMPTS = 50
 """After so many draws without the wanted ending, something is broken."""
 RESTARTS = 3
+MENDED = 0.35
+"""Share of demonstrations that begin after a mishap."""
 
 log = logging.getLogger(__name__)
 
@@ -254,13 +256,16 @@ def run_job(job: Job) -> tuple[int, int]:
 def record(env: LiberoEnv, *, task: int, kind: str, seed: int) -> tuple[Episode, dict[str, np.ndarray]]:
     """Let the expert act from a fresh placement; returns the episode and its simulator states.
 
-    After the last action one more picture is kept, with the gripper's last command and no motion as its
-    action, so that the state in which the task is solved is seen, too.
+    A share of the demonstrations begins after a mishap, which is not recorded. After the last action one more
+    picture is kept, with the gripper's last command and no motion as its action, so that the state in which the
+    task is solved is seen, too.
     """
     env.reset(task, None, seed)
+    if kind == "expert" and seed % 1000 < 1000 * MENDED:
+        mislead(env, seed=seed)
     observations, actions, states = [], [], []
     for action in expert(env, seed=seed, kind=kind):
-        ended = env.success or env.steps >= env.horizon
+        ended = bool(actions) and (env.success or len(actions) >= env.horizon)
         observations.append(env.observe())
         states.append(env.sim.get_state().flatten())
         actions.append(np.concatenate([np.zeros(6), actions[-1][6:]]) if ended else action)

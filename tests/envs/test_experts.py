@@ -65,6 +65,30 @@ def test_episodes_differ(env):
     assert len(lengths) > 1
 
 
+def test_mends_what_a_mishap_leaves(env):
+    from workbench.envs.experts import expert, mislead
+
+    solved = 0
+    for key in range(6):
+        env.reset(key, None, training_seed(9, key, 7))
+        before = env.observe([]).proprio
+        mislead(env, seed=key)
+        assert not env.success and np.abs(env.observe([]).proprio - before).max() > 0.02
+        for _, action in zip(range(env.horizon), expert(env, seed=key), strict=False):
+            if env.step(action):
+                break
+        solved += env.success
+    assert solved >= 4
+
+
+def test_ways_differ_to_both_sides(env):
+    from workbench.envs.experts import Style
+
+    styles = [Style.draw(np.random.RandomState(seed)) for seed in range(40)]
+    assert min(style.bow for style in styles) < -0.02 and max(style.bow for style in styles) > 0.02
+    assert all(0.65 <= style.speed <= 1 for style in styles)
+
+
 def test_unknown_kind(env):
     from workbench.envs.experts import expert
 

@@ -1,12 +1,15 @@
 """Scripted experts on privileged state, and what makes them fail.
 
-An expert is a generator of waypoints followed by a proportional controller, with mild autoregressive noise
-for diversity. It knows where every object is; nothing that it does is available to a policy. The perturbed
-kinds fail in the ways that policies fail, for value functions and world models to learn from.
+An expert is a generator of waypoints followed by a proportional controller. It knows where every object is;
+nothing that it does is available to a policy. Each episode has its own speed, heights and way around, which a
+single picture does not tell: so a policy learns that there is more than one way, and its candidates differ. The
+perturbed kinds fail in the ways that policies fail, for value functions and world models to learn from, and to
+leave behind what an expert has to mend.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 from jaxtyping import Float
@@ -16,6 +19,8 @@ from workbench.envs.libero import LiberoEnv
 Point = Float[np.ndarray, "3"]
 
 FAILURES = ("miss", "wrong_object", "wrong_target", "drop", "noisy")
+MISHAPS = FAILURES[:-1]
+"""Those that leave something to mend; the noisy one may succeed."""
 OPEN, CLOSED = -1.0, 1.0
 GAIN = 20.0
 """Action per metre of distance; a full action asks the controller for 5 cm."""
@@ -39,14 +44,17 @@ class Style:
     """Height of the gripper while it carries, in metres."""
     speed: float
     """Largest position action."""
+    bow: float
+    """Metres by which the way across the table swings to the left (or, negative, to the right)."""
 
     @staticmethod
     def draw(random: np.random.RandomState, *, noise: tuple[float, float] = (0.04, 0.16)) -> "Style":
         return Style(
             noise=random.uniform(*noise),
             hover=random.uniform(0.05, 0.08),
-            carry=random.uniform(0.095, 0.125),
-            speed=random.uniform(0.9, 1.0),
+            carry=random.uniform(0.095, 0.15),
+            speed=random.uniform(0.65, 1.0),
+            bow=random.uniform(-0.05, 0.05),
         )
 
 
@@ -99,6 +107,18 @@ def expert(env: LiberoEnv, *, seed: int, kind: str = "expert") -> Iterator[np.nd
         yield np.concatenate([move, np.zeros(3), [point.gripper]])
 
 
+def mislead(env: LiberoEnv, *, seed: int) -> None:
+    """Leave the present task in a state that an expert has to mend: a miss, a drop, a wrong grasp on its way.
+
+    A failing expert acts for 8 to 60 steps. Demonstrations that begin there teach how to recover without
+    teaching the mistake.
+    """
+    random = np.random.RandomState([seed % 2**32, 1])
+    kind = random.choice(MISHAPS)
+    for action in islice(expert(env, seed=seed, kind=kind), random.randint(8, 61)):
+        env.step(action)
+
+
 def _mistaken(goal: Goal, kind: str, random: np.random.RandomState) -> Goal:
     """The goal that a confused policy would pursue."""
     other = goal.cube.replace("red", "x").replace("blue", "red").replace("x", "blue")
@@ -118,7 +138,8 @@ def _waypoints(
     grasp = _position(env, goal.cube)
     if kind == "miss":
         grasp = grasp + _offset(random, 0.035, 0.055)
-    yield from _descend(env, grasp, OPEN, height=style.hover)
+    yield from _rise(env, style.hover)
+    yield from _descend(env, grasp, OPEN, height=style.hover, bow=style.bow)
     yield from _hold(_gripper(env), CLOSED, steps=6)
     start, place = _gripper(env), _position(env, goal.target)
     lifted = _at_height(start, style.carry)
@@ -129,22 +150,32 @@ def _waypoints(
         yield from _reach(env, way, CLOSED)
         yield from _hold(_gripper(env), OPEN, steps=8)
     release = _at_height(place, TOP[goal.surface] + RELEASE_HEIGHT[goal.surface] + HALF_CUBE)
-    yield from _descend(env, release, CLOSED, height=style.carry - release[2])
+    yield from _descend(env, release, CLOSED, height=style.carry - release[2], bow=style.bow)
     yield from _hold(release, OPEN, steps=6)
     while True:
         yield Waypoint(_at_height(place, 0.15), OPEN)
 
 
-def _descend(env: LiberoEnv, target: Point, gripper: float, *, height: float) -> Iterator[Waypoint]:
+def _rise(env: LiberoEnv, height: float) -> Iterator[Waypoint]:
+    """Let go of whatever there is and get off the table, straight up; nothing to do at a normal beginning."""
+    above = _at_height(_gripper(env), height)
+    while _gripper(env)[2] < 0.8 * height:
+        yield Waypoint(above, OPEN)
+
+
+def _descend(env: LiberoEnv, target: Point, gripper: float, *, height: float, bow: float) -> Iterator[Waypoint]:
     """Go over `target` at `height` above it and sink as soon as the way down is clear: a funnel."""
-    for _ in range(50):
+    for _ in range(60):
         error = target - _gripper(env)
         across = np.linalg.norm(error[:2])
         if across < 0.008 and abs(error[2]) < 0.006:
             return
         rise = np.clip(1.5 * (across - 0.012), 0, height)
         near = across < 0.03 and abs(error[2]) < 0.04
-        yield Waypoint(target + [0, 0, rise], gripper, noise=0.4 if near else 1.0)
+        # The nearer, the less: the last centimetres are straight.
+        swing = bow * np.clip((across - 0.04) / 0.08, 0, 1) / max(across, 1e-9)
+        aside = np.array([-error[1] * swing, error[0] * swing, rise])
+        yield Waypoint(target + aside, gripper, noise=0.4 if near else 1.0)
 
 
 def _reach(env: LiberoEnv, target: Point, gripper: float) -> Iterator[Waypoint]:
