@@ -1,0 +1,36 @@
+"""The course: exercises that say what is wrong, and predictions that are remembered.
+
+    course.check("tile", answer)          judge an answer to an exercise of a notebook
+    score = course.Score()                the predictions of one notebook
+    score.reveal("Which won?", guess, 3)  a prediction beside the truth
+
+One file a notebook holds its exercises; which notebook asks them is in `LESSONS`.
+"""
+
+from typing import Any
+
+from workbench.course import best_of_n, denoise, encode_and_inject, latent_sequence, policy_world_model_value
+from workbench.course.exercise import Exercise
+from workbench.course.score import Score
+from workbench.course.verdict import Verdict
+
+LESSONS: dict[str, tuple[Exercise, ...]] = {
+    "01_latent_sequence": latent_sequence.EXERCISES,
+    "02_encode_and_inject": encode_and_inject.EXERCISES,
+    "03_denoise": denoise.EXERCISES,
+    "04_policy_world_model_value": policy_world_model_value.EXERCISES,
+    "05_best_of_n": best_of_n.EXERCISES,
+}
+"""Notebook to its exercises, in order."""
+
+EXERCISES = {exercise.name: exercise for exercises in LESSONS.values() for exercise in exercises}
+
+
+def check(name: str, answer: Any) -> Verdict:
+    """Judge `answer`; `...` or None is no answer yet. ValueError lists the exercises if there is none of that name."""
+    if name not in EXERCISES:
+        raise ValueError(f"exercise: expected one of {', '.join(EXERCISES)}; got {name!r}")
+    return EXERCISES[name].grade(answer)
+
+
+__all__ = ["EXERCISES", "LESSONS", "Exercise", "Score", "Verdict", "check"]
