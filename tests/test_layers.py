@@ -24,6 +24,7 @@ LAYERS = """
     steps
     policy
     planning
+    denoising
     work meter
     data
     envs

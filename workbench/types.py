@@ -3,7 +3,7 @@
 Axis letters used in the shapes here and everywhere else:
 
     b batch    n candidate   s future sample   v value sample
-    t latent frame   f picture of a video   k step of an action chunk
+    t latent frame   f picture of a video   k step of an action chunk   i network call
     c channel   h w height and width   a action dimension   d proprio dimension
 
 Physical units: pictures are upright RGB in uint8, positions metres, angles radians, actions as the
@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Bool, Float, UInt8
 
 Image = UInt8[np.ndarray, "h w 3"]
 Video = UInt8[np.ndarray, "f h w 3"]
@@ -125,6 +125,38 @@ class Plan:
 
 
 @dataclass(frozen=True, eq=False)
+class Denoising:
+    """One question to the network as it is answered: what it sees and says at every network call.
+
+    The first seed in full; of the others what they would do and what they are worth.
+    """
+
+    mode: str
+    """What is asked, a mode of `layout.MODES`."""
+    observation: Observation
+    frames: Sequence[str]
+    """Names of the latent frames, in order."""
+    known: Bool[np.ndarray, " t"]
+    """Which frames are given: those never change."""
+    sigmas: Float[np.ndarray, " i"]
+    """Noise level of every call, in standard deviations of the data."""
+    seeds: Sequence[int]
+    x: Float[np.ndarray, "i c t h w"]
+    """What the network sees, in sigma space (data + sigma * noise); known frames as they are given."""
+    denoised: Float[np.ndarray, "i c t h w"]
+    """What it says is behind the noise; the last call's is the answer."""
+    actions: Float[np.ndarray, "n i k a"]
+    """The chunk that each seed's answer so far holds, as the robot takes it."""
+    paths: Float[np.ndarray, "n i points 3"] | None
+    """Where the gripper would go with it, metres; None if the platform has no path."""
+    values: Float[np.ndarray, "n i"]
+    """The value that each seed's answer so far holds, in [0, 1]."""
+    pictures: Mapping[str, UInt8[np.ndarray, "i height width 3"]]
+    """Name of a future camera's frame to its decoded picture at every call."""
+    gamma: float = 0.99
+
+
+@dataclass(frozen=True, eq=False)
 class Episode:
     """One recorded episode. `images` may be lazy: indexing a camera's sequence reads one picture."""
 
@@ -134,6 +166,13 @@ class Episode:
     proprio: Float[np.ndarray, "steps d"]
     success: bool
     address: str = ""
+    score: float | None = None
+    """Degree of success in [0, 1] where somebody judged it (ALOHA, METHOD.md 5.5); None: all or nothing."""
+
+    @property
+    def reward(self) -> float:
+        """What the last step earns, in [0, 1]: the score, or whether it succeeded."""
+        return float(self.success) if self.score is None else self.score
 
     def __len__(self) -> int:
         return len(self.actions)

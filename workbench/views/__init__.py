@@ -7,23 +7,31 @@
     orbit_html(plan)            all paths in a figure that a drag turns
     episode_html(state)         a closed loop, live or finished
     gallery_html(moments)       a strip of moments to choose from
+    denoise_html(denoising)     one question from noise to answer: strip, fan, curves, schedule under a slider
+    strip_html(denoising)       its latent frames at every call; `change` in numbers
+    fan_html(denoising)         what every seed would do, on the camera picture; `spread`, `ends` in numbers
+    curves_html(denoising)      the same as action curves
+    schedule_svg(sigmas)        the noise level of every network call
     paths_figure(plan)          all paths (plotly, 3-D)
     actions_figure(plan)        action curves (plotly)
     values_figure(plan)         all value samples (plotly)
 
-    as_seen(plan, spec)         the same plan with camera pictures as the model sees them
+    as_seen(plan, spec)         the same plan with camera pictures as the model sees them; `denoising_as_seen`
 
 HTML views need the style sheet and script of `page.head_html()` once on the page; `fragment(html)` brings
 them along, for a notebook.
 """
 
 from workbench.views.cards import Pictures, cards_html, encode
+from workbench.views.denoise import denoise_html, schedule_svg
 from workbench.views.episode import EpisodeState, episode_html
+from workbench.views.fan import curves_html, ends, fan_html, spread
 from workbench.views.gallery import gallery_html
 from workbench.views.page import fragment, head_html, plan_html
 from workbench.views.paths import actions_figure, orbit_html, paths_figure
 from workbench.views.reveal import outcomes_html, truth_html
-from workbench.views.seen import as_seen, observation_as_seen
+from workbench.views.seen import as_seen, denoising_as_seen, observation_as_seen
+from workbench.views.strip import change, strip_html
 from workbench.views.values import values_figure
 
 __all__ = [
@@ -32,8 +40,14 @@ __all__ = [
     "actions_figure",
     "as_seen",
     "cards_html",
+    "change",
+    "curves_html",
+    "denoise_html",
+    "denoising_as_seen",
     "encode",
+    "ends",
     "episode_html",
+    "fan_html",
     "fragment",
     "gallery_html",
     "head_html",
@@ -42,6 +56,9 @@ __all__ = [
     "outcomes_html",
     "paths_figure",
     "plan_html",
+    "schedule_svg",
+    "spread",
+    "strip_html",
     "truth_html",
     "values_figure",
 ]

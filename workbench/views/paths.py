@@ -74,23 +74,23 @@ def orbit_html(plan: Plan) -> str:
         waiting = any(len(c.actions) == 0 for c in plan.candidates)
         note = "paths appear here" if waiting else "this robot has no gripper path: see its action curves"
         return tag("orbit-paths", tag("p", note), class_="orbit empty")
-    frame = _Frame([c.path for c in drawn])
+    frame = Frame([c.path for c in drawn])
     order = sorted(drawn, key=lambda c: c.index == plan.best)  # the chosen one is drawn last, on top
     body = [frame.floor(), *(_shadow(frame, c) for c in order)]
     body += [_path(frame, c, chosen=c.index == plan.best) for c in order]
-    picture = tag(
-        "svg",
-        *body,
-        viewBox=f"{-WIDTH / 2:g} {-HEIGHT / 2:g} {WIDTH} {HEIGHT}",
-        role="img",
-        aria_label=f"Gripper paths of {len(drawn)} candidates",
-    )
+    return orbit(frame, body, label=f"Gripper paths of {len(drawn)} candidates")
+
+
+def orbit(frame: "Frame", body: Sequence[str], *, label: str) -> str:
+    """What was drawn in `frame`, as a figure that a drag turns."""
+    box = f"{-WIDTH / 2:g} {-HEIGHT / 2:g} {WIDTH} {HEIGHT}"
+    picture = tag("svg", *body, viewBox=box, role="img", aria_label=label)
     note = tag("p", f"drag to turn · squares of {frame.square * 100:g} cm")
     angles = {"data_azimuth": f"{AZIMUTH:.4f}", "data_elevation": f"{ELEVATION:.4f}"}
     return tag("orbit-paths", picture, note, class_="orbit", **angles)
 
 
-class _Frame:
+class Frame:
     """Metres to SVG units about the paths' middle, so that turning about the vertical keeps all in sight."""
 
     def __init__(self, paths: Sequence[np.ndarray]) -> None:
@@ -127,7 +127,7 @@ class _Frame:
         return "".join(self.line(np.array(row), "floor") for row in rows)
 
 
-def _shadow(frame: _Frame, candidate: Candidate) -> str:
+def _shadow(frame: Frame, candidate: Candidate) -> str:
     flat = candidate.path.astype(float)
     flat[:, 2] = frame.ground
     stem = np.stack([candidate.path[-1], flat[-1]])
@@ -135,7 +135,7 @@ def _shadow(frame: _Frame, candidate: Candidate) -> str:
     return tag("g", lines, class_="shadow", style=own(candidate.index), data_candidate=candidate.index)
 
 
-def _path(frame: _Frame, candidate: Candidate, *, chosen: bool) -> str:
+def _path(frame: Frame, candidate: Candidate, *, chosen: bool) -> str:
     return tag(
         "g",
         tag("title", name(candidate.index)),

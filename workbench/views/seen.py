@@ -12,13 +12,18 @@ from jaxtyping import Float, UInt8
 
 from workbench import images
 from workbench.platforms import PlatformSpec
-from workbench.types import Candidate, Image, Observation, Plan
+from workbench.types import Candidate, Denoising, Image, Observation, Plan
 
 
 def as_seen(plan: Plan, spec: PlatformSpec) -> Plan:
     """`plan` with present and real pictures prepared as for the model; projections follow. Films stay."""
     moment = replace(plan.moment, observation=observation_as_seen(plan.moment.observation, spec))
     return replace(plan, moment=moment, candidates=[_candidate(c, spec) for c in plan.candidates])
+
+
+def denoising_as_seen(denoising: Denoising, spec: PlatformSpec) -> Denoising:
+    """`denoising` with the present pictures prepared as for the model; projections follow."""
+    return replace(denoising, observation=observation_as_seen(denoising.observation, spec))
 
 
 def _candidate(candidate: Candidate, spec: PlatformSpec) -> Candidate:

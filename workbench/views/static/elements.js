@@ -119,4 +119,43 @@
       this.querySelector("button").textContent = "▶";
     }
   });
+
+  // A slider over network calls: `--call` moves the strips, `on` and `past` mark what belongs to the call.
+  define("call-scrubber", class extends HTMLElement {
+    static observedAttributes = ["style"];
+    connectedCallback() {
+      this.call ??= Number(this.dataset.calls) - 1;
+      this.addEventListener("input", (event) => { this.stop(); this.show(Number(event.target.value)); });
+      this.addEventListener("click", (event) => { if (event.target.closest(".controls button")) this.timer ? this.stop() : this.play(); });
+      this.show(this.call);
+    }
+    disconnectedCallback() { this.stop(); }
+    attributeChangedCallback() { // a host has brought another denoise: stand where it says
+      const given = Number(this.style.getPropertyValue("--call"));
+      if (this.call !== undefined && given !== this.call) { this.stop(); queueMicrotask(() => this.show(given)); }
+    }
+    get slider() { return this.querySelector(".controls input"); }
+    show(call) {
+      this.call = call;
+      if (this.slider) this.slider.value = call;
+      this.style.setProperty("--call", call);
+      for (const part of this.querySelectorAll(".strip, .fan, .curves, .schedule")) part.style.setProperty("--call", call);
+      for (const part of this.querySelectorAll("[data-call]")) {
+        part.classList.toggle("on", Number(part.dataset.call) === call);
+        part.classList.toggle("past", Number(part.dataset.call) < call);
+      }
+    }
+    play() {
+      const last = Number(this.dataset.calls) - 1;
+      this.show(this.call >= last ? 0 : this.call + 1);
+      this.querySelector(".controls button").textContent = "❚❚";
+      this.timer = setInterval(() => (this.call >= last ? this.stop() : this.show(this.call + 1)), Math.max(120, 2400 / (last + 1)));
+    }
+    stop() {
+      clearInterval(this.timer);
+      this.timer = null;
+      const button = this.querySelector(".controls button");
+      if (button) button.textContent = "▶";
+    }
+  });
 })();
