@@ -137,7 +137,9 @@ def _planning(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--planner-checkpoint", help="what imagines and values; default: the policy's own choice")
     group.add_argument("--candidates", type=whole(1, 64), default=8, help="plans to choose from, 1 to 64")
     group.add_argument("--calls", type=whole(1, 50), default=5, help="network calls a candidate")
-    group.add_argument("--sigma-min", type=float, default=4.0, help="their last noise level; lower, they differ more")
+    group.add_argument(
+        "--sigma-min", type=float, help="their last noise level, default: the checkpoint's; lower, they differ more"
+    )
     group.add_argument("--futures", type=whole(1, 32), default=3, help="imagined futures a candidate")
     group.add_argument("--future-calls", type=whole(1, 50), default=5, help="most network calls a future")
     group.add_argument("--values", type=whole(1, 32), default=5, help="value samples a future")
@@ -206,6 +208,13 @@ def _train(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--out", required=True, help="folder of the run: a folder a stage, and the checkpoints")
     parser.add_argument("--stage", choices=STAGES, help="only this one; default: all, one after another")
     parser.add_argument("--resume", action="store_true", help="continue what OUT holds")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="replace a number of the recipe, such as policy.batch=16; may be repeated",
+    )
     parser.add_argument("--workers", type=whole(1, 64), default=2, help="training processes")
     parser.add_argument("--seed", type=SEED, default=0, help="of everything that is drawn")
 

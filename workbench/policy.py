@@ -56,7 +56,7 @@ def predict_in_turn(
 def ask(bundle: Bundle, latents: Latents, mode: Mode, *, seed: int, calls: int) -> Latents:
     """One question to the network: the frames that `mode` does not know are sampled anew from `seed`."""
     start = noise.draw([seed], bundle.layout)
-    return denoise(bundle.denoiser, latents.ask(mode), start, sigmas=schedule(calls))
+    return denoise(bundle.denoiser, latents.ask(mode), start, sigmas=schedule(calls, bounds=bundle.spec.sigmas))
 
 
 def read(bundle: Bundle, latents: Latents, *, pictures: bool) -> Prediction:

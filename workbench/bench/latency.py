@@ -104,7 +104,7 @@ def run_chunk(bundle: Bundle, moment: Moment, calls: int, *, pictures: bool) -> 
     with clock.phase("encode"):
         latents = encode(bundle, moment.observation, moment.instruction, decodable=pictures).ask("policy")
     with clock.phase("denoise"):
-        latents = denoise(bundle.denoiser, latents, start, sigmas=schedule(calls))
+        latents = denoise(bundle.denoiser, latents, start, sigmas=schedule(calls, bounds=bundle.spec.sigmas))
     with clock.phase("extract"):
         said = extract(latents, bundle.stats)
     if pictures:

@@ -14,7 +14,7 @@ def run(options: argparse.Namespace) -> None:
     """Train one stage or all, each continuing where it was."""
     runtime.configure()
     from workbench.training.chain import STAGES, run_stage
-    from workbench.training.recipes import PRESETS
+    from workbench.training.recipes import PRESETS, with_settings
 
     if options.preset not in PRESETS:
         raise ValueError(f"--preset: expected one of {', '.join(PRESETS)}; got {options.preset!r}")
@@ -29,7 +29,7 @@ def run(options: argparse.Namespace) -> None:
             def see(event: Any, bar: tqdm = bar, stage: str = stage) -> None:
                 _show_training(bar, stage, event)
 
-            recipe = PRESETS[options.preset]
+            recipe = with_settings(PRESETS[options.preset], options.set)
             work = run_stage(recipe, stage, data, out, workers=options.workers, seed=options.seed)
             folder = follow(work, see)
         print(f"{stage}: {folder}")

@@ -6,7 +6,7 @@ device (METHOD.md 6.1). Training levels follow METHOD.md 5.1.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -48,6 +48,15 @@ class SigmaDistribution:
     uniform_high: float = 85.0
     scale_by_frames: bool = True
     """Multiply by sqrt(number of latent frames): 3 for LIBERO."""
+
+    def scaled(self, factor: float) -> "SigmaDistribution":
+        """The same shape at other levels."""
+        return replace(
+            self,
+            log_mean=self.log_mean + math.log(factor),
+            uniform_low=self.uniform_low * factor,
+            uniform_high=self.uniform_high * factor,
+        )
 
     def sample(self, count: int, frames: int, *, generator: torch.Generator) -> Float[Tensor, " b"]:
         """`count` noise levels for sequences of `frames` latent frames."""

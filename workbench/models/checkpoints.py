@@ -32,7 +32,10 @@ from workbench.normalize import Statistics
 from workbench.platforms import PLATFORMS, PlatformSpec
 
 SCHEMA = 1
-STORED = ("chunk_size", "execute_steps", "gamma", "calls", "image_size", "render_size", "jpeg", "center_crop")
+STORED = (
+    *("chunk_size", "execute_steps", "gamma", "calls", "sigma_max", "sigma_min"),
+    *("image_size", "render_size", "jpeg", "center_crop"),
+)
 """What of a platform a checkpoint may set for itself."""
 
 

@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float
 
 from workbench.diffusion import noise
-from workbench.diffusion.samplers import SIGMA_MAX, SIGMA_MIN, schedule, upstream_calls
+from workbench.diffusion.samplers import SIGMA_MAX, schedule, upstream_calls
 from workbench.latents import Latents
 from workbench.layout import Mode
 from workbench.models.bundle import Bundle, check_pair
@@ -38,9 +38,9 @@ class PlanSettings:
     candidates: int = 8
     calls: int = 5
     """Network calls of each candidate's actions."""
-    sigma_min: float = SIGMA_MIN
-    """Last noise level of a candidate's actions (METHOD.md 6.2). A lower one lets candidates differ more, and wants
-    more calls; futures and values keep the published one."""
+    sigma_min: float | None = None
+    """Last noise level of a candidate's actions (METHOD.md 6.2); None: the checkpoint's. A lower one lets candidates
+    differ more, and wants more calls; futures and values keep the checkpoint's."""
     futures: int = 3
     """Future samples a candidate; member j makes int(linspace(1, future_calls, futures))[j] calls."""
     future_calls: int = 5
@@ -67,7 +67,7 @@ class PlanSettings:
             given = getattr(self, name)
             if not 1 <= given <= limit:
                 raise ValueError(f"{name}: expected 1 to {limit}, got {given}")
-        if not LOWEST_SIGMA <= self.sigma_min < SIGMA_MAX:
+        if self.sigma_min is not None and not LOWEST_SIGMA <= self.sigma_min < SIGMA_MAX:
             raise ValueError(f"sigma_min: expected {LOWEST_SIGMA} to less than {SIGMA_MAX:g}, got {self.sigma_min}")
         if self.aggregation not in AGGREGATIONS:
             raise ValueError(f"aggregation: expected one of {', '.join(AGGREGATIONS)}; got {self.aggregation!r}")
@@ -186,7 +186,7 @@ class _Planning:
             self.planner.denoiser,
             asked,
             start,
-            sigmas=list(map(schedule, calls)),
+            sigmas=[schedule(count, bounds=self.planner.spec.sigmas) for count in calls],
             rows_at_once=self.rows_at_once,
         )
         for step in steps:
@@ -229,8 +229,10 @@ class _Planning:
     ) -> Generator[Event, None, Latents]:
         begin = time.perf_counter()
         members = self.settings.member_calls(phase)
-        last = self.settings.sigma_min if phase == "propose" else SIGMA_MIN
-        sigmas = [schedule(calls, bounds=(SIGMA_MAX, last)) for calls in members] * (len(each) // len(members))
+        first, last = bundle.spec.sigmas
+        if phase == "propose":
+            last = self.settings.sigma_min or last
+        sigmas = [schedule(calls, bounds=(first, last)) for calls in members] * (len(each) // len(members))
         steps = trace(
             bundle.denoiser,
             latents,

@@ -30,6 +30,11 @@ class PlatformSpec:
     """Discount a control step; the value predicts gamma ** (steps to success)."""
     calls: int
     """Network calls of a policy query in the paper."""
+    sigma_max: float = 80.0
+    """Noise level at which a query starts (METHOD.md 6.2)."""
+    sigma_min: float = 4.0
+    """Noise level of its last network call. A number is written many times into its frame, so what is left of the
+    noise in it is sigma / sqrt(times); smaller latents want smaller levels."""
     image_size: int = 224
     """Side of the picture that the tokenizer sees."""
     render_size: int = 256
@@ -46,6 +51,11 @@ class PlatformSpec:
     """(actions (k, a), proprio (d)) -> where the gripper goes, metres; None: views show joint curves."""
     chunk_to: ChunkTo | None = None
     """(target (3), gripper, speed, proprio (d)) -> actions (k, a) that lead there; None: not offered."""
+
+    @property
+    def sigmas(self) -> tuple[float, float]:
+        """First and last noise level of a query."""
+        return self.sigma_max, self.sigma_min
 
     def layout(self, channels: int = 16, side: int | None = None) -> LatentLayout:
         """The latent sequence of this platform; `side` is the latents' height and width (image_size / 8)."""

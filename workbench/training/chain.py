@@ -140,7 +140,9 @@ def new_bundle(
     return Bundle(
         name=f"{recipe.name}-untrained",
         spec=recipe.spec,
-        layout=recipe.spec.layout(recipe.net["out_channels"], recipe.spec.image_size // 8),
+        layout=recipe.spec.layout(
+            recipe.net["out_channels"], recipe.spec.image_size // recipe.tokenizer.vae["scale_factor_spatial"]
+        ),
         denoiser=Denoiser(net, PRECONDITIONS[recipe.precondition], text_positions=recipe.text_positions),
         tokenizer=tokenizer,
         text=text,

@@ -65,7 +65,8 @@ class Measurement:
             batch.x0,
         )
         start = noise.draw(range(WINDOWS), bundle.layout)
-        return truth, denoise(bundle.denoiser, truth.ask(mode), start, sigmas=schedule(CALLS))
+        sigmas = schedule(CALLS, bounds=bundle.spec.sigmas)
+        return truth, denoise(bundle.denoiser, truth.ask(mode), start, sigmas=sigmas)
 
 
 def _error(truth: Latents, said: Latents, kind: str) -> float:

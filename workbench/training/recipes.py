@@ -1,7 +1,8 @@
 """Recipes: every number of a training run, as data. A new recipe is a new constant and a line in PRESETS."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from workbench.diffusion.noise import SigmaDistribution
@@ -131,3 +132,35 @@ MINI = Recipe(
 )
 
 PRESETS: dict[str, Recipe] = {MINI.name: MINI}
+
+def with_settings(recipe: Recipe, settings: Sequence[str]) -> Recipe:
+    """The recipe with some of its numbers replaced: `["policy.iterations=1500", "spec.sigma_min=1.6"]`.
+
+    A name is a path through the recipe, a value JSON. ValueError names what there is to set.
+    """
+    for setting in settings:
+        path, separator, value = setting.partition("=")
+        try:
+            recipe = _replaced(recipe, path.split("."), json.loads(value))
+        except (LookupError, json.JSONDecodeError, TypeError) as error:
+            wanted = "expected NAME=VALUE, a path through the recipe and JSON"
+            raise ValueError(f"--set {setting}: {wanted}, such as policy.iterations=1500 ({error})") from None
+    return recipe
+
+
+def _replaced(thing: Any, path: Sequence[str], value: Any) -> Any:
+    """A copy of a dataclass or mapping with the value at the end of `path` replaced by one of its kind."""
+    name, *rest = path
+    known = (
+        dict(thing) if isinstance(thing, Mapping) else {part.name: getattr(thing, part.name) for part in fields(thing)}
+    )
+    if name not in known:
+        raise LookupError(f"there are {', '.join(known)}; not {name!r}")
+    if rest:
+        value = _replaced(known[name], rest, value)
+    elif known[name] is not None and not isinstance(value, type(known[name])):
+        kinds = {int: float, list: tuple}  # JSON's whole numbers and lists
+        if not isinstance(known[name], kinds.get(type(value), ())):
+            raise TypeError(f"expected {type(known[name]).__name__}, got {value!r}")
+        value = type(known[name])(value)
+    return known | {name: value} if isinstance(thing, Mapping) else replace(thing, **{name: value})
