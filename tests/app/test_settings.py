@@ -1,12 +1,15 @@
 """Every knob says what it costs, with the library's own count."""
 
 import re
+from dataclasses import replace
 
 import gradio as gr
 import pytest
 
+from workbench import moments
 from workbench.app.engine import Engine
-from workbench.app.settings import DEFAULT, KNOBS, OWN, PRESETS, build, cost_html
+from workbench.app.settings import DEFAULT, KNOBS, OWN, PRESETS, brought, build, cost_html
+from workbench.moments import RecordedMoment
 from workbench.planning.best_of_n import PlanSettings
 
 
@@ -15,6 +18,12 @@ def engine() -> Engine:
     engine = Engine()
     engine.seconds_a_call = 0.01
     return engine
+
+
+def first(**planned) -> RecordedMoment:
+    """A moment that was planned with these settings."""
+    moment = moments.load(moments.available()[0])
+    return replace(moment, plan=replace(moment.plan, config=planned))
 
 
 def rows(html: str) -> dict[str, tuple[int, float]]:
@@ -36,17 +45,17 @@ def test_calls_and_seconds_of_the_default_plan(engine):
 
 def test_knobs_at_their_end_still_have_a_cost(engine):
     with gr.Blocks():
-        controls = build(engine, seed=0)
+        controls = build(engine, first())
     ends = PlanSettings(**{name: controls.by_name[name].maximum for name in KNOBS})
     assert {"this plan", *KNOBS.values()} < set(rows(cost_html(engine, ends)))
 
 
 def test_controls_read_back_as_settings(engine):
     with gr.Blocks():
-        controls = build(engine, seed=7)
+        controls = build(engine, first(seed=7, calls=8, sigma_min=0.5))
     data = {control: control.value for control in controls.inputs}
     choice = controls.read(data)
-    assert choice.settings == PlanSettings(seed=7)
+    assert choice.settings == PlanSettings(seed=7, calls=8, sigma_min=0.5)
     assert (choice.checkpoint, choice.planner) == ("mini", None)
     data[controls.by_name["planner"]] = "mini"
     data[controls.by_name["value"]] = "q"
@@ -55,9 +64,14 @@ def test_controls_read_back_as_settings(engine):
     assert (choice.settings.value, choice.settings.seed, choice.planner) == ("q", 0, "mini")
 
 
+def test_a_moment_brings_what_it_was_planned_with():
+    assert brought(first(seed=3, calls=8, sigma_min=0.5)) == [3, 8, 0.5]
+    assert brought(first(seed=3)) == [3, PlanSettings().calls, None], "records of before have the checkpoint's level"
+
+
 def test_what_cannot_be_is_said_in_one_line(engine):
     with gr.Blocks():
-        controls = build(engine, seed=0)
+        controls = build(engine, first())
     data = {control: control.value for control in controls.inputs}
     data[controls.by_name["candidates"]] = 1000
     with pytest.raises(gr.Error, match="candidates: expected 1 to 64, got 1000"):
@@ -66,7 +80,7 @@ def test_what_cannot_be_is_said_in_one_line(engine):
 
 def test_a_knob_names_itself_when_its_number_is_out_of_range(engine):
     with gr.Blocks():
-        knob = build(engine, seed=0).by_name["future_calls"]
+        knob = build(engine, first()).by_name["future_calls"]
     assert knob.preprocess(20) == 20
     for wrong in (0, 21, None, float("nan")):
         with pytest.raises(gr.Error, match=f"future calls: expected 1 to 20, got {wrong}") as caught:

@@ -37,7 +37,7 @@ def build(checkpoint: str = "mini", planner: str | None = None) -> gr.Blocks:
     parts = Parts(Engine(checkpoint, planner), Worker(), Sessions(), recorded)
     with gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True) as demo:
         with gr.Sidebar(label="Settings", position="right", open=False, width=330, elem_id="settings"):
-            controls = settings.build(parts.engine, seed=int(parts.default.plan.config.get("seed", 0)))
+            controls = settings.build(parts.engine, parts.default)
         gr.HTML(tag("strong", TITLE, class_="wb brand"), apply_default_css=False, elem_id="brand")
         with gr.Tab("Plan", id="plan"):
             plan.build(parts, controls)

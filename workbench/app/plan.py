@@ -8,7 +8,7 @@ import gradio as gr
 from workbench import views
 from workbench.app.board import Board
 from workbench.app.parts import Parts
-from workbench.app.settings import DEFAULT, PRESETS, Controls
+from workbench.app.settings import DEFAULT, PRESETS, Controls, brought
 
 QUIET = {"show_progress": "hidden", "api_visibility": "private"}
 """The page shows its own progress."""
@@ -58,11 +58,11 @@ def build(parts: Parts, controls: Controls) -> None:
     def on_reveal(request: gr.Request) -> Iterator[tuple[str, str]]:
         yield from execute(parts, request, everything=True)
 
-    def on_moment(event: gr.EventData, request: gr.Request) -> tuple[str, str, str, int]:
+    def on_moment(event: gr.EventData, request: gr.Request) -> tuple:
         session, moment = parts.session(request), parts.moment(event.name)
         session.cancel()
         session.board = Board(moment, parts.engine)
-        return _strip(parts, moment.name), session.board.html(), "", moment.plan.config["seed"]
+        return _strip(parts, moment.name), session.board.html(), "", *brought(moment)
 
     def on_card(event: gr.EventData, request: gr.Request) -> str:
         return parts.session(request).board.truth_html(event.index)
@@ -75,7 +75,7 @@ def build(parts: Parts, controls: Controls) -> None:
     winner.click(on_winner, None, both, **RUN)
     reveal.click(on_reveal, None, both, **RUN)
     cancel.click(on_cancel, queue=False, **QUIET)
-    strip.select(on_moment, None, [strip, *both, controls.by_name["seed"]], **QUIET)
+    strip.select(on_moment, None, [strip, *both, *controls.of_moment], **QUIET)
     board.select(on_card, None, truth, **QUIET)
     # In the browser, so that a click on *Plan* right after it finds it done.
     ensembles = [controls.by_name["futures"], controls.by_name["values"]]

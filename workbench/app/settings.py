@@ -1,11 +1,12 @@
 """Everything about a plan that is not in sight at first, each knob with what it costs."""
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 
 import gradio as gr
 
 from workbench.app.engine import Engine
+from workbench.moments import RecordedMoment
 from workbench.planning.aggregate import AGGREGATIONS
 from workbench.planning.best_of_n import PlanSettings
 from workbench.views.tags import tag
@@ -18,6 +19,9 @@ QUESTIONS = {"v": "V(s')", "q": "Q(s, a)"}
 """What the value is asked about: imagined futures, or the actions themselves."""
 
 OWN = "the policy's own choice"
+
+OF_MOMENT = ("seed", "calls", "sigma_min")
+"""What a moment was planned with and brings along, so that a plan made live is the recorded one."""
 
 KNOBS = {
     "candidates": "one more candidate",
@@ -50,11 +54,17 @@ class Controls:
         """What a handler that reads the settings takes."""
         return set(self.by_name.values())
 
+    @property
+    def of_moment(self) -> list[gr.components.Component]:
+        """The controls that choosing a moment sets, to `brought`."""
+        return [self.by_name[name] for name in OF_MOMENT]
+
     def read(self, data: dict) -> Choice:
         """The settings out of a handler's inputs; what cannot be is said on the page, in one line."""
         given = {name: data[control] for name, control in self.by_name.items()}
         checkpoint, planner = given.pop("checkpoint"), given.pop("planner")
         numbers = {name: int(given.pop(name) or 0) for name in (*KNOBS, "seed")}
+        numbers["sigma_min"] = given.pop("sigma_min") or None
         try:
             settings = PlanSettings(**numbers, **given)
         except ValueError as error:
@@ -62,14 +72,26 @@ class Controls:
         return Choice(settings, checkpoint, None if planner == OWN else planner)
 
 
-def build(engine: Engine, *, seed: int) -> Controls:
-    """The table of what everything costs, and the controls."""
+def brought(moment: RecordedMoment) -> list[float | None]:
+    """The values of `OF_MOMENT` that a moment was planned with."""
+    usual = asdict(PlanSettings())
+    return [moment.plan.config.get(name, usual[name]) for name in OF_MOMENT]
+
+
+def build(engine: Engine, first: RecordedMoment) -> Controls:
+    """The table of what everything costs, and the controls, set as for the moment `first`."""
     paper, names = PlanSettings(), engine.checkpoints()
     cost = gr.HTML(cost_html(engine, paper), apply_default_css=False)
-    by_name = {name: _slider(name, getattr(paper, name)) for name in KNOBS}
+    set_by = dict(zip(OF_MOMENT, brought(first), strict=True))
+    by_name = {name: _slider(name, set_by.get(name, getattr(paper, name))) for name in KNOBS}
+    by_name["sigma_min"] = gr.Number(
+        set_by["sigma_min"], label="last noise level of a candidate (lower: they differ more; empty: the checkpoint's)"
+    )
     by_name["aggregation"] = gr.Dropdown(list(AGGREGATIONS), value=paper.aggregation, label="aggregation")
     by_name["value"] = gr.Radio([(text, mode) for mode, text in QUESTIONS.items()], value="v", label="value of")
-    by_name["seed"] = gr.Number(seed, precision=0, minimum=0, label="seed (each moment brings its own)")
+    by_name["seed"] = gr.Number(
+        set_by["seed"], precision=0, minimum=0, label="seed (a moment brings its own, and calls and noise level)"
+    )
     by_name["checkpoint"] = gr.Dropdown(names, value=engine.checkpoint, label="policy checkpoint")
     by_name["planner"] = gr.Dropdown([OWN, *names], value=engine.planner or OWN, label="planner checkpoint")
     controls = Controls(by_name)
