@@ -3,6 +3,7 @@
     course.check("tile", answer)          judge an answer to an exercise of a notebook
     score = course.Score()                the predictions of one notebook
     score.reveal("Which won?", guess, 3)  a prediction beside the truth
+    course.show(html, ...)                views in a notebook's output
 
 One file a notebook holds its exercises; which notebook asks them is in `LESSONS`.
 """
@@ -13,6 +14,7 @@ from workbench.course import best_of_n, denoise, encode_and_inject, latent_seque
 from workbench.course.exercise import Exercise
 from workbench.course.score import Score
 from workbench.course.verdict import Verdict
+from workbench.views.page import fragment
 
 LESSONS: dict[str, tuple[Exercise, ...]] = {
     "01_latent_sequence": latent_sequence.EXERCISES,
@@ -33,4 +35,11 @@ def check(name: str, answer: Any) -> Verdict:
     return EXERCISES[name].grade(answer)
 
 
-__all__ = ["EXERCISES", "LESSONS", "Exercise", "Score", "Verdict", "check"]
+def show(*views: str) -> None:
+    """Display views, one below another, with the style sheet and script that they need."""
+    from IPython.display import HTML, display
+
+    display(HTML(fragment("".join(views))))
+
+
+__all__ = ["EXERCISES", "LESSONS", "Exercise", "Score", "Verdict", "check", "show"]

@@ -1,0 +1,42 @@
+"""Lines in axes: every finite point is drawn where it belongs, and words stay words."""
+
+import re
+
+import numpy as np
+import pytest
+
+from workbench.views.plot import plot_html
+
+
+def points(html: str) -> np.ndarray:
+    """The points of the first line, in SVG units (right, down)."""
+    found = re.search(r'points="([^"]+)"', html).group(1)
+    return np.array([[float(v) for v in pair.split(",")] for pair in found.split()])
+
+
+def test_more_is_further_right_and_higher():
+    drawn = points(plot_html({"a": ([0, 1, 2], [5.0, 7.0, 9.0])}, x="n", y="m"))
+    assert (np.diff(drawn[:, 0]) > 0).all() and (np.diff(drawn[:, 1]) < 0).all()
+
+
+def test_equal_factors_are_equal_distances_on_a_log_axis():
+    drawn = points(plot_html({"a": ([1, 10, 100], [1, 1, 1])}, x="n", y="m", log="x"))
+    assert np.diff(drawn[:, 0]) == pytest.approx([drawn[1, 0] - drawn[0, 0]] * 2, abs=0.2)
+
+
+def test_what_cannot_be_drawn_is_left_out():
+    html = plot_html({"a": ([1, 2, 3, 4], [1.0, np.nan, np.inf, 2.0])}, x="n", y="m")
+    assert len(points(html)) == 2
+    assert len(points(plot_html({"a": ([0, 1, 2], [1, 1, 1])}, x="n", y="m", log="x"))) == 2
+    with pytest.raises(ValueError, match="at least one point"):
+        plot_html({"a": ([1], [np.nan])}, x="n", y="m")
+
+
+def test_a_constant_and_a_single_point_have_axes_too():
+    for line in (([1, 2], [3.0, 3.0]), ([1], [1.0]), ([0, 1], [0.0, 0.0])):
+        assert "nan" not in plot_html({"a": line}, x="n", y="m")
+
+
+def test_words_are_escaped_and_lines_named():
+    html = plot_html({"<b>": ([1, 2], [1, 2])}, x="<i>", y="<u>", marks={"<s>": 1.5})
+    assert not re.search("<(b|i|u|s)>", html) and "&lt;b&gt;" in html
