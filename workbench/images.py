@@ -66,15 +66,32 @@ def encode_jpeg(image: Image, quality: int = JPEG_QUALITY) -> bytes:
     return buffer.getvalue()
 
 
+def encode_png(image: Image) -> bytes:
+    """The bytes of a PNG file: nothing is lost."""
+    buffer = io.BytesIO()
+    Pillow.fromarray(image).save(buffer, "PNG", compress_level=1)
+    return buffer.getvalue()
+
+
 def decode_jpeg(data: bytes | UInt8[np.ndarray, " n"]) -> Image:
     """The picture in the bytes of a JPEG file. ValueError if they are none, or if it is far too large."""
+    return _decode(data, "JPEG")
+
+
+def decode_picture(data: bytes | UInt8[np.ndarray, " n"]) -> Image:
+    """The picture in the bytes of a JPEG or PNG file; ValueError as `decode_jpeg`."""
+    return _decode(data, "JPEG", "PNG")
+
+
+def _decode(data: bytes | UInt8[np.ndarray, " n"], *forms: str) -> Image:
     try:
-        with Pillow.open(io.BytesIO(bytes(data)), formats=["JPEG"]) as picture:
+        with Pillow.open(io.BytesIO(bytes(data)), formats=forms) as picture:
             if picture.width * picture.height > MAX_PIXELS:
                 raise ValueError(f"{picture.width} x {picture.height} pixels, at most {MAX_PIXELS:,} are read")
-            return np.array(picture.convert("RGB"))
-    except (OSError, SyntaxError, ValueError, Pillow.DecompressionBombError) as error:
-        raise ValueError(f"expected the bytes of a JPEG picture, could not decode them: {error}") from error
+            return np.array(picture if picture.mode == "RGB" else picture.convert("RGB"))
+    except (OSError, SyntaxError, ValueError, TypeError, Pillow.DecompressionBombError) as error:
+        form = " or ".join(forms)
+        raise ValueError(f"expected the bytes of a {form} picture, could not decode them: {error}") from error
 
 
 def to_unit(images: UInt8[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:

@@ -8,9 +8,9 @@ from tqdm import tqdm
 def run(options: argparse.Namespace) -> int:
     """Check every episode; exit code 1 if one is bad."""
     from workbench.data.check import check_episodes, summarise
-    from workbench.data.readers import hdf5_files
+    from workbench.data.readers import places
 
-    hdf5_files(options.path)  # a wrong path fails before the bar appears
+    places(options.path)  # a wrong path fails before the bar appears
     with tqdm(check_episodes(options.path), unit="episode", desc="checking") as episodes:
         report = summarise(iter(episodes))
     print(report)

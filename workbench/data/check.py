@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from workbench.data.readers import Source, hdf5_files, read, sources
+from workbench.data.readers import Source, places, read, sources
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def summarise(found: Iterator[Checked]) -> Report:
 
 def check_episodes(path: str | Path) -> Iterator[Checked]:
     """Check one episode after the other, in the order of `readers.find`; a caller counts progress."""
-    for file in hdf5_files(path):
+    for file in places(path):
         try:
             found = sources(file)
         except ValueError as error:

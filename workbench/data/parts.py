@@ -8,7 +8,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from workbench.data.readers import LIBERO
+from workbench.data.forms import LIBERO
 from workbench.data.writers import write_episode
 from workbench.files import atomic_path
 from workbench.types import Episode

@@ -1,117 +1,128 @@
-"""Recorded episodes in HDF5 files: the forms that are known, and lazy `Episode`s from them (METHOD 5.5).
+"""Recorded episodes, found and read lazily: HDF5 files in any of `forms.FORMS`, and LeRobot data sets (METHOD 5.5).
 
-Each form is data: which dataset holds which camera, the actions, the proprio. Another form of file is another
-entry in `FORMS`. Pictures stay in the file until one is asked for by its index; a file is open only
-while something is read, so episodes can be handed to other processes.
+Finding reads what is known of every episode, reading one its numbers, and a picture stays in its file until it is
+asked for by its index. A file is open only while something is read, so episodes can be handed to other processes.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import overload
 
 import h5py
 import numpy as np
 
-from workbench.images import decode_jpeg
-from workbench.types import Episode, Image
+from workbench.data import lerobot
+from workbench.data.forms import FORMS, LIBERO, ROBOCASA, ROLLOUT, Form, Source, instruction_from_name
+from workbench.data.pictures import JPEG, LazyPictures, Pictures, VideoPictures, open_file
+from workbench.types import Episode
 
-JPEG = "_jpeg"
-"""Datasets with this ending hold one JPEG file a picture; without it, pixels."""
+__all__ = ["LIBERO", "ROBOCASA", "ROLLOUT", "Pictures", "instruction_from_name"]
 
+MAX_NUMBERS = 10_000_000
+"""Larger arrays of actions or proprio are refused before they are read: a file can claim any size."""
 
-@dataclass(frozen=True)
-class Form:
-    """Where one form of file keeps an episode; names are relative to the episode's group."""
-
-    name: str
-    cameras: Mapping[str, str]
-    """Our camera name to the dataset; the last one may be absent where a form serves several robots."""
-    actions: str
-    proprio: str
-    demonstrations: bool
-    """Whether a file holds many episodes under `data/`, all successful, or one that is a rollout."""
-    action_dim: int | None = None
-    """Only so many dimensions of an action are used; None: all."""
+SUFFIXES = (".hdf5", ".h5")
+HELD_OUT = "val"
+"""Folders of that name hold the episodes that no training sees (METHOD 5.5, ALOHA)."""
 
 
-LIBERO = Form(
-    name="LIBERO demonstrations",
-    cameras={"wrist": "obs/eye_in_hand_rgb", "primary": "obs/agentview_rgb"},
-    actions="actions",
-    proprio="robot_states",
-    demonstrations=True,
-)
-ROBOCASA = Form(
-    name="RoboCasa demonstrations",
-    cameras={
-        "wrist": "obs/robot0_eye_in_hand_rgb",
-        "primary": "obs/robot0_agentview_left_rgb",
-        "secondary": "obs/robot0_agentview_right_rgb",
-    },
-    actions="actions",
-    proprio="robot_states",
-    demonstrations=True,
-    action_dim=7,
-)
-ROLLOUT = Form(
-    name="rollout",
-    cameras={"wrist": "wrist_images", "primary": "primary_images", "secondary": "secondary_images"},
-    actions="actions",
-    proprio="proprio",
-    demonstrations=False,
-)
-FORMS = (LIBERO, ROBOCASA, ROLLOUT)
+def find(path: str | Path, *, training: bool = False) -> list[Source]:
+    """Every episode in a file, a LeRobot data set, or all of them below a folder, in the order of their names.
 
-
-@dataclass(frozen=True)
-class Source:
-    """Where one episode lies, and what is known of it before its arrays are read."""
-
-    path: Path
-    group: str
-    """Its group in the file: `data/demo_3`, or `/` where the file is one episode."""
-    form: Form
-    instruction: str
-    success: bool
-    length: int
-
-    @property
-    def address(self) -> str:
-        """`FILE#episode`, as moments name it; `read_address` takes it."""
-        return f"{self.path}#{self.group.rpartition('/')[2] or 0}"
-
-
-def find(path: str | Path) -> list[Source]:
-    """Every episode in a file, or in all HDF5 files below a folder, in the order of their names.
-
-    Raises FileNotFoundError if there is none, and ValueError for a file that cannot be read or has no known
-    form; `check.check` reports all such files instead.
+    `training`: without those below a folder `val` in it. Raises FileNotFoundError if there is none, and ValueError
+    for a file that cannot be read or has no known form; `check.check` reports all such files instead.
     """
-    found = [source for file in hdf5_files(path) for source in sources(file)]
+    found = [source for place in places(path, training=training) for source in sources(place)]
     if not found:
         raise FileNotFoundError(f"expected episodes (*.hdf5) in {path}, found none: collect or download some")
     return found
 
 
-def hdf5_files(path: str | Path) -> list[Path]:
-    """The HDF5 files that a path means: itself, or all below it."""
+def places(path: str | Path, *, training: bool = False) -> list[Path]:
+    """The HDF5 files and LeRobot folders that a path means: itself, or all below it."""
     path = Path(path)
     if path.is_file():
         return [path]
     if not path.is_dir():
         raise FileNotFoundError(f"expected a file or folder of episodes at {path}, found none: check the path")
-    return sorted(p for p in path.rglob("*.hdf5") if not p.name.startswith("."))
+    data_sets = [folder for folder in (path, *path.rglob("*")) if lerobot.is_data_set(folder)]
+    files = [file for suffix in SUFFIXES for file in path.rglob(f"*{suffix}") if not file.name.startswith(".")]
+    found = sorted([*data_sets, *(file for file in files if not set(file.parents) & set(data_sets))])
+    return [place for place in found if not (training and HELD_OUT in place.relative_to(path).parts[:-1])]
 
 
 def sources(path: str | Path) -> list[Source]:
-    """The episodes of one file, without reading their arrays."""
+    """The episodes of one file or data set, without reading their arrays."""
     path = Path(path)
+    if path.is_dir():
+        return list(lerobot.sources(path))
+    return [source(path, name) for name in episode_names(path)]
+
+
+def episode_names(path: Path) -> list[str]:
+    """The groups of an HDF5 file that are episodes, `/` where the file is one."""
     with open_file(path) as file:
-        names = sorted(file["data"], key=_natural) if "data" in file else []
-        groups = [f"data/{name}" for name in names] or ["/"]
-        return [_source(path, file, group) for group in groups]
+        if "data" not in file:
+            return ["/"]
+        if not isinstance(file["data"], h5py.Group) or not len(file["data"]):
+            raise ValueError(f"{path}: expected a group data with episodes in it, it holds none: collect it again")
+        return [f"data/{name}" for name in sorted(file["data"], key=_natural)]
+
+
+def source(path: Path, name: str) -> Source:
+    """One episode of an HDF5 file. ValueError if it has no known form, no instruction or no clear ending."""
+    with open_file(path) as file:
+        group = file[name]
+        form = _recognise(group, path)
+        described = _text(group.attrs.get("task_description"))
+        if described is None and form.instruction is None:
+            raise ValueError(f"{path}: expected the attribute task_description, found none: it has no instruction")
+        success, score = _ending(group, form)
+        return HDF5Source(
+            path=path,
+            group=name,
+            form=form,
+            instruction=form.instruction(path) if described is None else described,
+            success=success,
+            length=len(group[form.actions]),
+            score=score,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class HDF5Source(Source):
+    """An episode in an HDF5 file."""
+
+    def read(self) -> Episode:
+        """See `Source.read`. ValueError if its parts do not belong together: not as many pictures as actions."""
+        form = self.form
+        with open_file(self.path) as file:
+            group = file[self.group]
+            actions = _vectors(group[form.actions])[:, : form.action_dim]
+            proprio = _vectors(group[form.proprio])
+            if len(proprio) != len(actions):
+                raise ValueError(f"{self.address}: {len(actions)} actions but {len(proprio)} of {form.proprio}")
+            pictures = {
+                camera: self._pictures(group, name, len(actions)) for camera, name in _datasets(group, form).items()
+            }
+        return Episode(self.instruction, pictures, actions, proprio, self.success, self.address, self.score)
+
+    def _pictures(self, group: h5py.Group, name: str, length: int) -> LazyPictures:
+        dataset = group[name]
+        if dataset.shape == ():
+            return VideoPictures(beside(self.path, _text(dataset[()]) or ""), length)
+        if len(dataset) != length:
+            raise ValueError(f"{self.address}: {length} actions but {len(dataset)} of {name}")
+        return Pictures(self.path, f"{self.group.rstrip('/')}/{name}", length)
+
+
+def beside(path: Path, name: str) -> Path:
+    """The file that an episode names; ValueError unless it lies in the episode's folder or below."""
+    if not name or Path(name).is_absolute() or ".." in Path(name).parts:
+        raise ValueError(f"{path}: expected the name of a video beside it, got {name!r}: prepare the episode again")
+    return path.parent / name
 
 
 def read(source: Source) -> Episode:
@@ -119,27 +130,7 @@ def read(source: Source) -> Episode:
 
     Raises ValueError if its parts do not belong together: not as many pictures or proprio vectors as actions.
     """
-    form = source.form
-    with open_file(source.path) as file:
-        group = file[source.group]
-        actions = _vectors(group[form.actions])[:, : form.action_dim]
-        proprio = _vectors(group[form.proprio])
-        datasets = _datasets(group, form)
-        for name in (form.proprio, *datasets.values()):
-            if len(group[name]) != len(actions):
-                raise ValueError(f"{source.address}: {len(actions)} actions but {len(group[name])} of {name}")
-        pictures = {
-            camera: Pictures(source.path, f"{source.group.rstrip('/')}/{name}", len(actions))
-            for camera, name in datasets.items()
-        }
-    return Episode(
-        instruction=source.instruction,
-        images=pictures,
-        actions=actions,
-        proprio=proprio,
-        success=source.success,
-        address=source.address,
-    )
+    return source.read()
 
 
 def read_address(address: str) -> Episode:
@@ -148,103 +139,93 @@ def read_address(address: str) -> Episode:
     path, _, name = (address, "", "") if whole else address.rpartition("#")
     found = find(path)
     known = {source.group.rpartition("/")[2] for source in found}
-    for number, source in enumerate(found):
-        if name in (str(number), source.group.rpartition("/")[2]) or not name:
-            return read(source)
+    for number, one in enumerate(found):
+        if name in (str(number), one.group.rpartition("/")[2]) or not name:
+            return read(one)
     raise KeyError(f"{path} has no episode {name}; it has {', '.join(sorted(known, key=_natural))}")
 
 
-class Pictures(Sequence[Image]):
-    """The pictures of one camera, upright RGB; each is read and decoded when it is asked for."""
+class Episodes(Sequence[Episode]):
+    """Many episodes, each read when it is indexed and forgotten afterwards: memory does not grow with what they hold.
 
-    def __init__(self, path: Path, name: str, length: int):
-        self.path, self.name, self.length = path, name, length
+    Two of the same address may be in it. Handing it to another process copies only where the episodes lie.
+    """
+
+    def __init__(self, sources: Sequence[Source]) -> None:
+        self.sources = tuple(sources)
+
+    @property
+    def lengths(self) -> list[int]:
+        """Steps of every episode, without reading one."""
+        return [source.length for source in self.sources]
+
+    def where(self, wanted: Callable[[Source], bool]) -> "Episodes":
+        """Those whose source is `wanted`."""
+        return Episodes([source for source in self.sources if wanted(source)])
 
     def __len__(self) -> int:
-        return self.length
+        return len(self.sources)
 
-    def __getitem__(self, index: int | slice) -> np.ndarray | list[np.ndarray]:
-        if isinstance(index, slice):
-            return [self[i] for i in range(*index.indices(self.length))]
-        if not -self.length <= index < self.length:
-            raise IndexError(f"expected a picture from 0 to {self.length - 1}, got {index}")
-        with open_file(self.path) as file:
-            return self._decode(file[self.name], index % self.length)
+    @overload
+    def __getitem__(self, index: int) -> Episode: ...
+    @overload
+    def __getitem__(self, index: slice) -> "Episodes": ...
+    def __getitem__(self, index: int | slice) -> "Episode | Episodes":
+        return Episodes(self.sources[index]) if isinstance(index, slice) else self.sources[index].read()
 
-    def __iter__(self) -> Iterator[np.ndarray]:
-        """All in order; the file is opened once instead of once a picture."""
-        with open_file(self.path) as file:
-            dataset = file[self.name]
-            for step in range(self.length):
-                yield self._decode(dataset, step)
-
-    def _decode(self, dataset: h5py.Dataset, step: int) -> np.ndarray:
-        try:
-            return decode_jpeg(dataset[step]) if self.name.endswith(JPEG) else dataset[step]
-        except ValueError as error:
-            raise ValueError(f"{self.path}, {self.name}, step {step}: {error}") from error
-
-
-def instruction_from_name(path: Path) -> str:
-    """LIBERO's rule: the words of the file's name, from behind the last one with SCENE in it."""
-    words = path.stem.removesuffix("_demo").split("_")
-    scenes = [i for i, word in enumerate(words) if "SCENE" in word]
-    return " ".join(words[scenes[-1] + 1 :] if scenes else words)
-
-
-@contextmanager
-def open_file(path: Path) -> Iterator[h5py.File]:
-    """Open for reading; whatever is wrong with the file becomes one ValueError that names it."""
-    try:
-        with h5py.File(path, "r") as file:
-            yield file
-    except FileNotFoundError:
-        raise
-    except (OSError, KeyError, RuntimeError) as error:
-        raise ValueError(f"{path} cannot be read as HDF5 episodes ({error}): copy or collect it again") from error
-
-
-def _source(path: Path, file: h5py.File, name: str) -> Source:
-    group = file[name]
-    form = _recognise(group, path)
-    described = group.attrs.get("task_description")
-    if described is None and not form.demonstrations:
-        raise ValueError(f"{path}: expected the attribute task_description, found none: it has no instruction")
-    return Source(
-        path=path,
-        group=name,
-        form=form,
-        instruction=str(described) if described is not None else instruction_from_name(path),
-        success=bool(group.attrs.get("success", form.demonstrations)),
-        length=len(group[form.actions]),
-    )
+    def __iter__(self) -> Iterator[Episode]:
+        return (source.read() for source in self.sources)
 
 
 def _recognise(group: h5py.Group, path: Path) -> Form:
-    for form in FORMS:
+    for form in FORMS if isinstance(group, h5py.Group) else ():
         # The primary camera tells the forms apart.
-        primary = form.cameras["primary"]
-        if form.actions in group and form.proprio in group and (primary in group or primary + JPEG in group):
+        primary = [each for name in form.cameras["primary"] for each in (name, name + JPEG)]
+        marked = not form.marked or "success" in group.attrs
+        if marked and form.actions in group and form.proprio in group and any(name in group for name in primary):
             return form
     known = ", ".join(form.name for form in FORMS)
     raise ValueError(f"{path}: expected episodes of a known form ({known}), {group.name} is none of them")
 
 
+def _ending(group: h5py.Group, form: Form) -> tuple[bool, float | None]:
+    """Success, and the score if somebody gave one."""
+    success, score = group.attrs.get("success", form.demonstrations), group.attrs.get("success_score")
+    if not (np.isscalar(success) and success in (0, 1)):
+        raise ValueError(f"{group.file.filename}: expected the attribute success as true or false, got {success!r}")
+    if score is None:
+        return bool(success), None
+    if not (np.isscalar(score) and not isinstance(score, str | bytes) and 0 <= score <= 1):
+        raise ValueError(f"{group.file.filename}: expected a success_score from 0 to 1, got {score!r}")
+    return bool(success), float(score)
+
+
 def _datasets(group: h5py.Group, form: Form) -> dict[str, str]:
-    """Camera to the dataset that this episode really has, compressed or not."""
+    """Camera to the dataset that this episode really has."""
     found = {}
-    for camera, name in form.cameras.items():
-        present = [candidate for candidate in (name + JPEG, name) if candidate in group]
+    for camera, names in form.cameras.items():
+        present = [each for name in names for each in (name + JPEG, name) if each in group]
         if present:
             found[camera] = present[0]
     return found
 
 
 def _vectors(dataset: h5py.Dataset) -> np.ndarray:
+    where = f"{dataset.file.filename}: expected {dataset.name}"
+    if not isinstance(dataset, h5py.Dataset) or dataset.dtype.kind not in "fiu":
+        raise ValueError(f"{where} as numbers, got {getattr(dataset, 'dtype', 'a group')}")
+    if dataset.ndim != 2:
+        raise ValueError(f"{where} as (steps, n), got {dataset.shape}")
+    if dataset.size > MAX_NUMBERS:
+        raise ValueError(f"{where} with at most {MAX_NUMBERS:,} numbers, got {dataset.shape}")
     values = dataset[()]
-    if values.ndim != 2:
-        raise ValueError(f"{dataset.file.filename}: expected {dataset.name} as (steps, n), got {values.shape}")
     return values if np.issubdtype(values.dtype, np.floating) else values.astype(np.float64)
+
+
+def _text(value: object) -> str | None:
+    if value is None:
+        return None
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
 
 
 def _natural(name: str) -> list[tuple[int, str]]:

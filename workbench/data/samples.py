@@ -4,7 +4,7 @@ A sample is one step of an episode: what is seen now and a chunk later, the acti
 worth. Its kind says what is asked of the model with it; nothing is normalised or augmented here.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Float
 
 from workbench.data import mixing, windows
+from workbench.data.readers import Episodes
 from workbench.types import Actions, Episode, Image
 
 Kind = Literal["policy", "world_model", "value"]
@@ -32,7 +33,7 @@ class Sample:
     future_proprio: Float[np.ndarray, " d"]
     actions: Actions
     value: float
-    """Return at the future step, in [0, 1]: gamma ** (steps to success), or 0."""
+    """Return at the future step, in [0, 1]: gamma ** (steps to the end) times what the episode earned."""
 
 
 def make_sample(episode: Episode, step: int, *, kind: Kind, chunk_size: int, gamma: float) -> Sample:
@@ -46,12 +47,14 @@ def make_sample(episode: Episode, step: int, *, kind: Kind, chunk_size: int, gam
         future_images={camera: pictures[future] for camera, pictures in episode.images.items()},
         proprio=episode.proprio[step],
         future_proprio=episode.proprio[future],
-        value=float(windows.returns(len(episode), episode.success, gamma)[future]),
+        value=float(windows.returns(len(episode), episode.reward, gamma)[future]),
     )
 
 
 class Samples:
     """All samples of an epoch, by number: demonstrations first, then successful, then failed rollouts.
+
+    Given as `readers.Episodes`, the episodes stay in their files: an item reads its own numbers and pictures alone.
 
     Demonstrations are always policy samples; a rollout's item is a world-model sample with probability
     `world_model_probability`, else a value sample. To use demonstrations as successful rollouts too, as
@@ -60,8 +63,8 @@ class Samples:
 
     def __init__(
         self,
-        demonstrations: Iterable[Episode],
-        rollouts: Iterable[Episode] = (),
+        demonstrations: Sequence[Episode],
+        rollouts: Sequence[Episode] = (),
         *,
         chunk_size: int,
         gamma: float,
@@ -69,15 +72,13 @@ class Samples:
         success_probability: float = 0.5,
         world_model_probability: float = 0.5,
     ):
-        rollouts = list(rollouts)
-        self.episodes: dict[mixing.Part, list[Episode]] = {
-            "demonstrations": list(demonstrations),
-            "successes": [episode for episode in rollouts if episode.success],
-            "failures": [episode for episode in rollouts if not episode.success],
+        successes, failures = _by_success(rollouts)
+        self.episodes: dict[mixing.Part, Sequence[Episode]] = {
+            "demonstrations": demonstrations,
+            "successes": successes,
+            "failures": failures,
         }
-        self._ends = {
-            part: windows.ends([len(episode) for episode in episodes]) for part, episodes in self.episodes.items()
-        }
+        self._ends = {part: windows.ends(_lengths(episodes)) for part, episodes in self.episodes.items()}
         steps = [int(ends[-1]) if len(ends) else 0 for ends in self._ends.values()]
         self.epoch = mixing.mix(
             *steps,
@@ -102,3 +103,13 @@ class Samples:
         """The item itself, with its pictures read."""
         episode, step, kind = self.locate(index, coin)
         return make_sample(episode, step, kind=kind, chunk_size=self.chunk_size, gamma=self.gamma)
+
+
+def _by_success(episodes: Sequence[Episode]) -> tuple[Sequence[Episode], Sequence[Episode]]:
+    if isinstance(episodes, Episodes):  # they stay unread
+        return episodes.where(lambda source: source.success), episodes.where(lambda source: not source.success)
+    return [e for e in episodes if e.success], [e for e in episodes if not e.success]
+
+
+def _lengths(episodes: Sequence[Episode]) -> list[int]:
+    return episodes.lengths if isinstance(episodes, Episodes) else [len(episode) for episode in episodes]

@@ -1,0 +1,27 @@
+"""Episodes for tests: small, every one different, with pictures in which each step can be told from the next."""
+
+import numpy as np
+
+from workbench.platforms import PLATFORMS
+from workbench.types import Episode
+
+
+def recorded(
+    length: int = 6, *, platform: str = "libero", seed: int = 0, size: int = 16, step: int = 7, **changes
+) -> Episode:
+    """An episode of a platform's cameras and dimensions; grey level `step` x step, other for every camera and seed."""
+    generator, spec = np.random.default_rng(seed), PLATFORMS[platform]
+    t = np.arange(length)
+    images = {camera: list(_grey(20 * i + 3 * seed + step * t, size)) for i, camera in enumerate(spec.cameras)}
+    values = {
+        "instruction": "put the red cube on the plate",
+        "images": images,
+        "actions": generator.uniform(-1, 1, (length, spec.action_dim)),
+        "proprio": generator.uniform(-1, 1, (length, spec.proprio_dim)),
+        "success": True,
+    }
+    return Episode(**(values | changes))
+
+
+def _grey(levels: np.ndarray, size: int) -> np.ndarray:
+    return np.broadcast_to((levels % 256).astype(np.uint8)[:, None, None, None], (len(levels), size, size, 3))
