@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from point_world import TASKS, PointWorld, scripted
 
-from workbench import control, moments
+from workbench import control, moments, rollout
 from workbench.envs.suites import Suite
 from workbench.models.bundle import tiny
 from workbench.moments import Examined, available, contrast, find, load, select, spread, why
@@ -50,6 +50,7 @@ def disagreeing(policy, planner, moment, *, settings):
 def knowing(monkeypatch):
     monkeypatch.setattr(control, "predict", scripted)
     monkeypatch.setattr(moments, "plan_events", disagreeing)
+    monkeypatch.setattr(rollout, "plan_events", disagreeing)
 
 
 def points(tmp_path) -> Suite:

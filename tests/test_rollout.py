@@ -7,12 +7,12 @@ import point_world
 import pytest
 from point_world import PointWorld, scripted
 
-from workbench import control
+from workbench import control, rollout
 from workbench.control import act, alone
 from workbench.envs.base import Env
 from workbench.models.bundle import tiny
 from workbench.planning import run
-from workbench.planning.best_of_n import PlanSettings
+from workbench.planning.best_of_n import PlanSettings, plan_events
 from workbench.planning.events import (
     Called,
     ChunkExecuted,
@@ -28,6 +28,7 @@ from workbench.platforms import PLATFORMS
 from workbench.rollout import (
     EpisodeResult,
     execute_candidates,
+    oracle,
     rank_correlation,
     realised_return,
     regret,
@@ -341,3 +342,28 @@ def take_until(events, kind):
             events.close()
             return
         yield event
+
+
+def test_the_oracle_takes_the_candidate_that_ends_best_and_leaves_the_episode_where_it_was(bundle, monkeypatch):
+    def pushes(policy, moment, settings):
+        yield from ()
+        return plan_of(moment, (0.5, 0), (-0.5, 0), (0, 0.5))  # the goal is on the left
+
+    monkeypatch.setattr(rollout, "propose", pushes)
+    monkeypatch.setattr(control, "predict", scripted)
+    env = PointWorld()
+    moment = start(env)
+    here = env.snapshot()
+    work = oracle(env, bundle, QUICK)(moment, 3)
+    plan = run(work)
+    worth = [candidate.outcome.worth for candidate in plan.candidates]
+    assert plan.best == 1 and worth[1] > max(worth[0], worth[2])
+    assert env.steps == 0 and all(np.array_equal(part, here[name]) for name, part in env.snapshot().items())
+
+
+def test_what_is_proposed_is_what_a_plan_would_propose(bundle):
+    moment = start(PointWorld())
+    bare = run(rollout.propose(bundle, moment, QUICK))
+    whole = run(plan_events(bundle, None, moment, settings=QUICK))
+    for one, other in zip(bare.candidates, whole.candidates, strict=True):
+        assert np.array_equal(one.actions, other.actions) and one.value is None

@@ -22,9 +22,9 @@ from workbench.envs.base import Env
 from workbench.envs.suites import Suite, evaluation_seed
 from workbench.models.bundle import Bundle
 from workbench.planning.best_of_n import PlanSettings, plan_events
-from workbench.planning.events import Decided, Proposed
+from workbench.planning.events import Decided
 from workbench.planning.seeds import decision_seed, episode_seed
-from workbench.rollout import execute_candidates
+from workbench.rollout import execute_candidates, propose
 from workbench.runs import open_plan, save_plan
 from workbench.types import Moment, Outcome, Plan
 
@@ -176,16 +176,14 @@ class _Search:
         places = []
         for moment in moments:
             settings = replace(self.settings, seed=decision_seed(luck, _step(moment)))
-            candidates = yield from _propose(self.policy, moment, settings)
+            candidates = (yield from propose(self.policy, moment, settings)).candidates
             places.append((spread([candidate.actions for candidate in candidates]), moment, settings))
         places.sort(key=lambda place: -place[0])
         return [(moment, settings) for _, moment, settings in places]
 
     def examine(self, moment: Moment, settings: PlanSettings) -> Events:
         """Execute what is proposed at a moment; keep the moment if it is among the best."""
-        candidates = yield from _propose(self.policy, moment, settings)
-        config = {"calls": settings.calls}
-        bare = Plan(moment, candidates, 0, 1.0, {}, 0, {}, config, {}, gamma=self.policy.spec.gamma)
+        bare = yield from propose(self.policy, moment, settings)
         truth = yield from execute_candidates(self.env, self.policy, bare, seed=settings.seed)
         score = contrast(truth)
         name = moment.address.replace("/", "-").replace("@", "-step")
@@ -242,17 +240,6 @@ def _remove(path: Path) -> None:
 
 def _step(moment: Moment) -> int:
     return int(moment.address.rsplit("@", 1)[1])
-
-
-def _propose(policy: Bundle, moment: Moment, settings: PlanSettings) -> Events:
-    """The candidates of a plan, without imagining or valuing anything."""
-    work = plan_events(policy, policy, moment, settings=settings)
-    for event in work:
-        yield event
-        if isinstance(event, Proposed):
-            work.close()
-            return event.candidates
-    raise RuntimeError("a plan proposes before it ends")
 
 
 def spread(chunks: Sequence[np.ndarray]) -> float:

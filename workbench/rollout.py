@@ -7,7 +7,7 @@ and model usable. Every policy and planner gets the same episodes and the same l
 import time
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,11 +17,11 @@ from workbench.control import Decide, Events, act, alone, best_of_n, execute, ta
 from workbench.envs.base import Env
 from workbench.envs.suites import evaluation_seed
 from workbench.models.bundle import Bundle
-from workbench.planning.best_of_n import PlanSettings
-from workbench.planning.events import ChunkExecuted, Decided, EpisodeEnded, Executed, Stepped
+from workbench.planning.best_of_n import PlanSettings, plan_events
+from workbench.planning.events import ChunkExecuted, Decided, EpisodeEnded, Executed, Proposed, Stepped
 from workbench.planning.seeds import continuation_seed, episode_seed
 from workbench.platforms import PlatformSpec
-from workbench.types import Candidate, Episode, Observation, Outcome, Plan
+from workbench.types import Candidate, Episode, Moment, Observation, Outcome, Plan
 
 FIXED_INITS = 50
 """Initial states a task, LIBERO's number: episode k starts from state k mod 50."""
@@ -33,6 +33,7 @@ def run_episode(
     *,
     planner: Bundle | None = None,
     settings: PlanSettings,
+    decide: Decide | None = None,
     task: int | str,
     init: int | np.ndarray | None,
     seed: int,
@@ -44,19 +45,20 @@ def run_episode(
 ) -> Events:
     """Run one episode; yields `Decided`, `Stepped` and at last one `EpisodeEnded`, which it also returns.
 
-    Without `planner` the policy acts alone, with `settings.calls` network calls a decision. `seed` is the
-    policy's; `reset_seed` (default: the same) draws the initial state where `init` is None. `cameras` are
-    rendered at every step for somebody watching. `pictures` says whether decisions carry imagined pictures, by
-    default if somebody watches. With `record` all of the policy's cameras are rendered, and the last event
-    carries the `Episode`: one more observation than control steps, the last beside an action that rests.
+    Without `planner` the policy acts alone, with `settings.calls` network calls a decision. `decide` is any other
+    way to decide; `planner` and `settings` are of no account then. `seed` is the policy's; `reset_seed` (default:
+    the same) draws the initial state where `init` is None. `cameras` are rendered at every step for somebody
+    watching. `pictures` says whether decisions carry imagined pictures, by default if somebody watches. With
+    `record` all of the policy's cameras are rendered, and the last event carries the `Episode`: one more
+    observation than control steps, the last beside an action that rests.
     """
     env.reset(task, init, seed if reset_seed is None else reset_seed)
     spec = policy.spec
     watch = union(spec.cameras if record else (), cameras or ())
     pictures = bool(cameras) if pictures is None else pictures
-    if planner is None:
+    if decide is None and planner is None:
         decide = alone(policy, calls=settings.calls, pictures=pictures)
-    else:
+    elif decide is None:
         decide = best_of_n(policy, planner, settings, pictures=pictures)
     tape = _Tape()
     events = act(env, spec, decide, seed=seed, watch=watch, address=address)
@@ -160,6 +162,7 @@ def run_suite(
     *,
     planner: Bundle | None = None,
     settings: PlanSettings,
+    decide: Decide | None = None,
     suite: str,
     cameras: Sequence[str] | None = None,
     pictures: bool | None = None,
@@ -177,6 +180,7 @@ def run_suite(
             policy,
             planner=planner,
             settings=settings,
+            decide=decide,
             task=trial.task,
             init=trial.init,
             seed=trial.seed,
@@ -283,6 +287,44 @@ class _Trip:
     def _frames(self) -> dict[str, np.ndarray]:
         cameras = self.watch or self.cameras
         return {camera: np.stack([seen.images[camera] for seen in self.film]) for camera in cameras}
+
+
+def oracle(env: Env, policy: Bundle, settings: PlanSettings) -> Decide:
+    """Decide by the truth: execute every candidate, and the policy alone after it, and take the best.
+
+    What planning could gain if it imagined and valued without error. Nothing but the candidates is asked of the
+    model. The simulator is rewound, so that the best candidate can be executed for good.
+    """
+
+    def decide(moment: Moment, seed: int) -> Events:
+        here = replace(settings, seed=seed)
+        plan = yield from propose(policy, moment, here)
+        trips = execute_candidates(env, policy, plan, seed=seed)
+        with closing(trips):
+            while True:
+                try:
+                    next(trips)  # its control steps are not the episode's
+                except StopIteration as stop:
+                    plan = stop.value
+                    break
+        assert moment.snapshot is not None, "`execute_candidates` has refused it"
+        env.restore(moment.snapshot)
+        worth = [candidate.outcome.worth for candidate in plan.candidates]
+        return replace(plan, best=int(np.argmax(worth)))
+
+    return decide
+
+
+def propose(policy: Bundle, moment: Moment, settings: PlanSettings) -> Events:
+    """A plan of candidates that are neither imagined nor valued; its choice is the first."""
+    work = plan_events(policy, policy, moment, settings=settings)
+    with closing(work):
+        for event in work:
+            yield event
+            if isinstance(event, Proposed):
+                break
+    config = asdict(settings)
+    return Plan(moment, event.candidates, 0, 1.0, {}, 0, {}, config, {}, gamma=policy.spec.gamma)
 
 
 def realised_return(success: bool, steps: int, *, gamma: float) -> float:

@@ -9,7 +9,7 @@ def run(options: argparse.Namespace) -> int:
     """Run a benchmark by name."""
     import workbench.bench
 
-    known = sorted(module.name for module in pkgutil.iter_modules(workbench.bench.__path__))
+    known = {module.name.replace("_", "-"): module.name for module in pkgutil.iter_modules(workbench.bench.__path__)}
     if options.name not in known:
-        raise ValueError(f"bench: expected one of {', '.join(known)}; got {options.name!r}")
-    return importlib.import_module(f"workbench.bench.{options.name}").main(options.options)
+        raise ValueError(f"bench: expected one of {', '.join(sorted(known))}; got {options.name!r}")
+    return importlib.import_module(f"workbench.bench.{known[options.name]}").main(options.options)

@@ -1,0 +1,77 @@
+"""Many ways to decide on the same episodes: continued, compared pair by pair, held against the oracle's gain."""
+
+import argparse
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from point_world import PointWorld
+
+from workbench.bench import planning_quality
+from workbench.bench.planning_quality import REFERENCE, WAYS, distances, evaluate, lines, main, summarise
+from workbench.envs import suites
+from workbench.models.bundle import tiny
+from workbench.planning.best_of_n import PlanSettings
+from workbench.platforms import PLATFORMS
+from workbench.results import save_results
+from workbench.rollout import EpisodeResult, trials
+from workbench.types import Candidate, Moment, Plan
+
+QUICK = PlanSettings(candidates=2, calls=1, futures=1, future_calls=1, values=1, value_calls=1)
+
+
+def write(folder, name: str, successes: str) -> None:
+    """Results of one way: a letter an episode, s for success."""
+    results = [
+        EpisodeResult(trial, "go", letter == "s", 10, 1.0)
+        for trial, letter in zip(trials(1, len(successes), seed=0), successes, strict=True)
+    ]
+    save_results(results, folder / name, config={})
+
+
+def test_the_gain_is_paired_and_a_part_of_the_oracles(tmp_path):
+    write(tmp_path, REFERENCE, "ssff" * 5)
+    write(tmp_path, "best-of-8", "sssf" * 5)
+    write(tmp_path, "oracle-of-8", "ssss" * 5)
+    (tmp_path / "best-of-8" / "decisions.jsonl").write_text(
+        '{"task": 0, "number": 0, "decisions": 3, "path_end_mm": 4.0}\n'
+        '{"task": 0, "number": 1, "decisions": 5, "path_end_mm": 8.0}\n'
+    )
+    table = summarise(tmp_path)
+    assert list(table) == [REFERENCE, "best-of-8", "oracle-of-8"], "ways without results are left out"
+    assert table["best-of-8"]["against_policy"]["difference"] == pytest.approx(0.25)
+    assert table["best-of-8"]["share_of_the_oracles_gain"] == pytest.approx(0.5)
+    assert table["best-of-8"]["mean_path_end_mm"] == 6.0
+    said = "\n".join(lines(table))
+    assert "15 of 20" in said and "+25.0 points" in said and "50% of the oracle's gain" in said and "6.0 mm" in said
+
+
+def test_distances_are_in_their_units():
+    actions, path = np.zeros((4, 7)), np.zeros((5, 3))
+    moved = path + [0.003, 0, 0]
+    moment = Moment(PointWorld().observe(), "go up", "points/2/0@0")
+    plan = Plan(moment, [Candidate(0, 0, actions, path, value=0.2), Candidate(1, 1, actions + 2, moved, value=0.4)],
+                0, 1.0, {}, 0, {}, {}, {}, gamma=0.9)  # fmt: skip
+    found = distances(plan)
+    assert found["path_end_mm"] == pytest.approx(3.0)
+    assert found["actions"] == pytest.approx(1.0) and found["value"] == pytest.approx(0.1)
+
+
+@pytest.mark.parametrize("name", ["best-of-2", "oracle-of-8"])
+def test_a_way_is_continued_and_notes_how_far_candidates_are_apart(tmp_path, monkeypatch, name):
+    bundle = tiny(replace(PLATFORMS["libero"], chunk_size=4, execute_steps=4), words="go to the left right")
+    monkeypatch.setattr(planning_quality, "WAYS", {name: replace(WAYS[name], settings=QUICK)})
+    suite = replace(suites.suite("libero_mini"), files=("go_left", "go_right"))
+    monkeypatch.setattr(planning_quality, "find_suite", lambda _: suite)
+    for episodes in (1, 2):
+        given = argparse.Namespace(suite="libero_mini", episodes=episodes, seed=0, out=tmp_path)
+        evaluate(PointWorld(horizon=8), bundle, bundle, name, given)
+    rows = [json.loads(line) for line in (tmp_path / name / "decisions.jsonl").read_text().splitlines()]
+    assert [(row["task"], row["number"]) for row in rows] == [(0, 0), (1, 0)], "no episode is done twice"
+    assert all(row["decisions"] >= 1 and row["actions"] > 0 for row in rows)
+
+
+def test_unknown_ways_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="expected some of policy, best-of-2"):
+        main(["--ways", "best-of-3", "--out", str(tmp_path)])

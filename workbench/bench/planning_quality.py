@@ -1,0 +1,199 @@
+"""`workbench bench planning-quality`: when does planning pay, how much of the possible gain is had, where is it lost?
+
+The same episodes, start and luck alike, under many ways to decide: the policy alone, best of N for several N,
+ensembles, rules and questions, more widely spread candidates, and an oracle that executes every candidate in the
+simulator and takes the best. Every way is a folder of `OUT`, continued after a stop; several processes may
+each be given some of the ways. `OUT/quality.json` holds them together.
+"""
+
+import argparse
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from workbench import files
+from workbench.control import Decide, best_of_n
+from workbench.envs.base import Env
+from workbench.envs.process import ProcessEnv
+from workbench.envs.suites import suite as find_suite
+from workbench.models import checkpoints
+from workbench.models.bundle import Bundle
+from workbench.moments import spread
+from workbench.planning.best_of_n import PlanSettings
+from workbench.planning.events import Decided
+from workbench.provenance import provenance
+from workbench.results import compare, open_results, record_suite, summary
+from workbench.rollout import EpisodeResult, oracle, trials
+from workbench.types import Plan
+
+SCHEMA = "planning-quality/1"
+REFERENCE = "policy"
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way to decide."""
+
+    settings: PlanSettings
+    oracle: bool = False
+    """Choose by the truth, not by value."""
+
+    def decide(self, env: Env, policy: Bundle, planner: Bundle) -> Decide:
+        """The decision function, for `rollout.run_suite`."""
+        if self.oracle:
+            return oracle(env, policy, self.settings)
+        return best_of_n(policy, planner, self.settings, pictures=False)
+
+
+def _screening(candidates: int, **changes: Any) -> PlanSettings:
+    return PlanSettings(**{"candidates": candidates, "futures": 1, "values": 1} | changes)
+
+
+WIDE = {"calls": 8, "sigma_min": 0.3}
+"""Candidates that end at a low noise level keep more of what sets them apart (METHOD.md 6.2)."""
+
+WAYS: Mapping[str, Way] = {
+    REFERENCE: Way(_screening(1)),
+    **{f"best-of-{n}": Way(_screening(n)) for n in (2, 4, 8, 16)},
+    "best-of-8-q": Way(_screening(8, value="q")),
+    "best-of-8-3x5": Way(PlanSettings()),
+    **{f"best-of-8-3x5-{rule}": Way(PlanSettings(aggregation=rule)) for rule in ("average", "lcb", "success_vote")},
+    "policy-wide": Way(_screening(1, **WIDE)),
+    "best-of-8-wide": Way(_screening(8, **WIDE)),
+    "best-of-8-wide-3x5": Way(PlanSettings(**WIDE)),
+    "oracle-of-8": Way(_screening(8), oracle=True),
+    "oracle-of-8-wide": Way(_screening(8, **WIDE), oracle=True),
+}
+"""By name. A best of 1 is the policy alone, imagined and valued for the record."""
+
+
+def main(options: Sequence[str]) -> int:
+    """Run what is missing, print the table, write `quality.json`; returns an exit code."""
+    parser = argparse.ArgumentParser(prog="workbench bench planning-quality", description=__doc__)
+    parser.add_argument("--checkpoint", default="mini")
+    parser.add_argument("--planner-checkpoint")
+    parser.add_argument("--suite", default="libero_mini_hard")
+    parser.add_argument("--episodes", type=int, default=60, help="the same ones for every way (default: 60)")
+    parser.add_argument("--ways", nargs="+", metavar="NAME", default=list(WAYS), help=f"of {', '.join(WAYS)}")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--dtype", choices=("auto", *checkpoints.COMPUTE), default="auto")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the results")
+    given = parser.parse_args(options)
+    if unknown := [name for name in given.ways if name not in WAYS]:
+        raise ValueError(f"--ways: expected some of {', '.join(WAYS)}; got {unknown[0]!r}")
+    dtype = checkpoints.COMPUTE.get(given.dtype)
+    policy, planner = checkpoints.load_pair(given.checkpoint, given.planner_checkpoint, dtype=dtype)
+    env = ProcessEnv(given.suite, image_size=policy.spec.render_size)
+    try:
+        for name in given.ways:
+            evaluate(env, policy, planner, name, given)
+    finally:
+        env.close()
+    table = summarise(given.out)
+    files.write_json(given.out / "quality.json", {"schema": SCHEMA, **provenance(), "ways": table})
+    print("\n".join(lines(table)))
+    return 0
+
+
+def evaluate(env: Env, policy: Bundle, planner: Bundle, name: str, given: argparse.Namespace) -> None:
+    """The episodes of one way that are still missing, with how far candidates were apart in each."""
+    way, suite, out = WAYS[name], find_suite(given.suite), given.out / name
+    config = {
+        "suite": suite.name,
+        "seed": given.seed,
+        "way": name,
+        "oracle": way.oracle,
+        "settings": asdict(way.settings),
+    }
+    config |= {"sha256": policy.sha256, "planner_sha256": planner.sha256, "dtype": str(policy.denoiser.dtype)}
+    events = record_suite(
+        out,
+        env,
+        policy,
+        trials(len(suite.tasks), given.episodes, seed=given.seed),
+        config=config,
+        settings=way.settings,
+        decide=way.decide(env, policy, planner),
+        suite=suite.name,
+    )
+    apart: list[dict[str, float]] = []
+    with tqdm(total=given.episodes, desc=name, unit="episode") as bar:
+        bar.update(len(open_results(out)) if (out / "results.json").exists() else 0)
+        for event in events:
+            if isinstance(event, Decided):
+                apart.append(distances(event.plan) | {"seconds": sum(event.plan.seconds.values())})
+            elif isinstance(event, EpisodeResult):
+                _note(out / "decisions.jsonl", event, apart)
+                apart = []
+                bar.update()
+
+
+def distances(plan: Plan) -> dict[str, float]:
+    """How far the candidates of one plan are apart: actions (RMS, action units), path ends (mm), values."""
+    found = {"actions": spread([candidate.actions for candidate in plan.candidates])}
+    ends = [candidate.path[-1] for candidate in plan.candidates if candidate.path is not None]
+    if len(ends) > 1:
+        found["path_end_mm"] = 1000 * float(np.mean([np.linalg.norm(a - b) for a, b in combinations(ends, 2)]))
+    values = [candidate.value for candidate in plan.candidates if candidate.value is not None]
+    if len(values) > 1:
+        found["value"] = float(np.std(values))
+    return found
+
+
+def _note(path: Path, result: EpisodeResult, apart: Sequence[Mapping[str, float]]) -> None:
+    """One line an episode: the mean over its decisions."""
+    row = {"task": result.trial.task, "number": result.trial.number, "decisions": len(apart)} | _means(apart)
+    with path.open("a") as file:
+        file.write(json.dumps(row) + "\n")
+
+
+def _means(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """The mean of every number over the rows that have it."""
+    names = sorted({name for row in rows for name in row})
+    return {name: round(float(np.mean([row[name] for row in rows if name in row])), 5) for name in names}
+
+
+def summarise(folder: Path) -> dict[str, dict[str, Any]]:
+    """Every way that has results: success, difference to the policy alone on common episodes, spread.
+
+    Where the oracle of the same candidates has been asked, `share` is the gain as a part of the oracle's.
+    """
+    results = {name: open_results(folder / name) for name in WAYS if (folder / name / "results.json").exists()}
+    table: dict[str, dict[str, Any]] = {}
+    for name, found in results.items():
+        row: dict[str, Any] = summary(found) | _spread(folder / name / "decisions.jsonl")
+        if name != REFERENCE and results.get(REFERENCE):
+            paired = compare(results[REFERENCE], found)
+            row["against_policy"] = asdict(paired)
+        table[name] = row
+    for name, row in table.items():
+        best = table.get("oracle-of-8-wide" if "wide" in name else "oracle-of-8", {}).get("against_policy")
+        if best and best["difference"] > 0 and "best-of-8" in name and "against_policy" in row:
+            row["share_of_the_oracles_gain"] = row["against_policy"]["difference"] / best["difference"]
+    return table
+
+
+def _spread(path: Path) -> dict[str, float]:
+    rows = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    return {f"mean_{name}": mean for name, mean in _means(rows).items() if name not in ("task", "number")}
+
+
+def lines(table: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    """The table for a terminal."""
+    for name, row in table.items():
+        low, high = (round(100 * limit) for limit in row["interval"])
+        said = f"{name:24} {row['successes']:3d} of {row['episodes']} ({low} to {high} %)"
+        if paired := row.get("against_policy"):
+            low, high = (f"{100 * limit:+.0f}" for limit in paired["interval"])
+            said += f"  {100 * paired['difference']:+5.1f} points ({low} to {high})"
+        if (share := row.get("share_of_the_oracles_gain")) is not None:
+            said += f", {share:.0%} of the oracle's gain"
+        if (apart := row.get("mean_path_end_mm")) is not None:
+            said += f", path ends {apart:.1f} mm apart"
+        yield said
