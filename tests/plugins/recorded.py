@@ -17,11 +17,19 @@ def recorded(
         "instruction": "put the red cube on the plate",
         "images": images,
         "actions": generator.uniform(-1, 1, (length, spec.action_dim)),
-        "proprio": generator.uniform(-1, 1, (length, spec.proprio_dim)),
+        "proprio": _proprio(generator, length, spec.proprio_dim),
         "success": True,
     }
     return Episode(**(values | changes))
 
 
 def _grey(levels: np.ndarray, size: int) -> np.ndarray:
-    return np.broadcast_to((levels % 256).astype(np.uint8)[:, None, None, None], (len(levels), size, size, 3))
+    return np.broadcast_to((30 + levels % 200).astype(np.uint8)[:, None, None, None], (len(levels), size, size, 3))
+
+
+def _proprio(generator: np.random.Generator, length: int, dims: int) -> np.ndarray:
+    """A gripper that moves slowly; the last four of nine dimensions are a quaternion."""
+    values = generator.uniform(-1, 1, dims) + 0.02 * generator.normal(size=(length, dims)).cumsum(0)
+    if dims == 9:
+        values[:, 5:] /= np.linalg.norm(values[:, 5:], axis=1, keepdims=True)
+    return values

@@ -5,7 +5,7 @@ another entry in `FORMS`.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from workbench.types import Episode
@@ -48,8 +48,11 @@ class Form:
     """Whether an episode is a demonstration, and a success if it does not say otherwise."""
     instruction: Callable[[Path], str] | None = None
     """Where an episode without `task_description` gets its instruction from; None: it must have one."""
-    action_dim: int | None = None
-    """Only so many dimensions of an action are used; None: all."""
+    dims: tuple[int, int] | None = None
+    """Dimensions of an action and of the proprio; of longer actions the first are used. None: the data set says."""
+    delta: bool = True
+    """Whether actions are steps of the gripper in [-1, 1] and the proprio its opening (2), position (3) in metres and
+    quaternion (4); else both are joint positions."""
     optional: frozenset[str] = frozenset()
     """Cameras that not every robot of this form has."""
     marked: bool = False
@@ -63,6 +66,7 @@ LIBERO = Form(
     proprio="robot_states",
     demonstrations=True,
     instruction=instruction_from_name,
+    dims=(7, 9),
 )
 ROBOCASA = Form(
     name="RoboCasa demonstrations",
@@ -75,7 +79,7 @@ ROBOCASA = Form(
     proprio="robot_states",
     demonstrations=True,
     instruction=instruction_from_name,
-    action_dim=7,
+    dims=(7, 9),
 )
 ROLLOUT = Form(
     name="rollout",
@@ -83,6 +87,7 @@ ROLLOUT = Form(
     actions="actions",
     proprio="proprio",
     demonstrations=False,
+    dims=(7, 9),
     optional=frozenset({"secondary"}),
 )
 _ALOHA_CAMERAS = {
@@ -100,6 +105,8 @@ ALOHA = Form(
     proprio="observations/qpos",
     demonstrations=True,
     instruction=instruction_from_folder,
+    dims=(14, 14),
+    delta=False,
 )
 ALOHA_ROLLOUT = Form(
     name="ALOHA rollout",
@@ -108,12 +115,14 @@ ALOHA_ROLLOUT = Form(
     proprio="observations/qpos",
     demonstrations=False,
     instruction=instruction_from_folder,
+    dims=(14, 14),
+    delta=False,
     marked=True,
 )
 FORMS = (LIBERO, ROBOCASA, ROLLOUT, ALOHA_ROLLOUT, ALOHA)
 
-LEROBOT = Form("LeRobot demonstrations", {}, "action", "observation.state", demonstrations=True)
-LEROBOT_ROLLOUT = Form("LeRobot rollout", {}, "action", "observation.state", demonstrations=False)
+LEROBOT = Form("LeRobot demonstrations", {}, "action", "observation.state", demonstrations=True, delta=False)
+LEROBOT_ROLLOUT = replace(LEROBOT, name="LeRobot rollout", demonstrations=False)
 """Tables, not HDF5 files: their cameras are those that the data set names."""
 
 

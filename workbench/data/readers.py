@@ -100,7 +100,7 @@ class HDF5Source(Source):
         form = self.form
         with open_file(self.path) as file:
             group = file[self.group]
-            actions = _vectors(group[form.actions])[:, : form.action_dim]
+            actions = _vectors(group[form.actions])[:, : form.dims[0] if form.dims else None]
             proprio = _vectors(group[form.proprio])
             if len(proprio) != len(actions):
                 raise ValueError(f"{self.address}: {len(actions)} actions but {len(proprio)} of {form.proprio}")
@@ -177,7 +177,7 @@ class Episodes(Sequence[Episode]):
         return (source.read() for source in self.sources)
 
 
-def _recognise(group: h5py.Group, path: Path) -> Form:
+def _recognise(group: h5py.Group | h5py.Dataset, path: Path) -> Form:
     for form in FORMS if isinstance(group, h5py.Group) else ():
         # The primary camera tells the forms apart.
         primary = [each for name in form.cameras["primary"] for each in (name, name + JPEG)]
@@ -210,7 +210,7 @@ def _datasets(group: h5py.Group, form: Form) -> dict[str, str]:
     return found
 
 
-def _vectors(dataset: h5py.Dataset) -> np.ndarray:
+def _vectors(dataset: h5py.Dataset | h5py.Group) -> np.ndarray:
     where = f"{dataset.file.filename}: expected {dataset.name}"
     if not isinstance(dataset, h5py.Dataset) or dataset.dtype.kind not in "fiu":
         raise ValueError(f"{where} as numbers, got {getattr(dataset, 'dtype', 'a group')}")

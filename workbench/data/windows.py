@@ -7,7 +7,7 @@ repeated beyond the end, and looks at what is there min(t + chunk, length - 1): 
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 
 def future_index(step: int, length: int, chunk_size: int) -> int:
@@ -47,3 +47,17 @@ def locate(ends: Int[np.ndarray, " episodes"], index: int) -> tuple[int, int]:
         raise IndexError(f"expected a step from 0 to {total - 1}, got {index}")
     episode = int(np.searchsorted(ends, index, side="right"))
     return episode, index - (int(ends[episode - 1]) if episode else 0)
+
+
+def noops(actions: Float[np.ndarray, "steps a"], threshold: float = 1e-4) -> Bool[np.ndarray, " steps"]:
+    """Which actions do nothing: no motion, and the gripper (last) as in the last action that does something.
+
+    The first action does nothing if it does not move (METHOD 5.5). `threshold`: length of the motion.
+    """
+    still = np.linalg.norm(actions[:, :-1], axis=1) < threshold
+    idle, kept = np.zeros(len(actions), dtype=bool), None
+    for step, action in enumerate(actions):
+        idle[step] = still[step] and (kept is None or action[-1] == kept)
+        if not idle[step]:
+            kept = action[-1]
+    return idle
