@@ -3,7 +3,15 @@
 import numpy as np
 import pytest
 
-from workbench.statistics import auc, auc_interval, mcnemar, paired_difference, paired_episodes, wilson
+from workbench.statistics import (
+    auc,
+    auc_interval,
+    calibration_error,
+    mcnemar,
+    paired_difference,
+    paired_episodes,
+    wilson,
+)
 
 
 def test_wilson_against_published_limits():
@@ -93,3 +101,13 @@ def test_paired_episodes_grows_as_the_difference_shrinks():
     assert 3.5 * large < small < 4.5 * large
     with pytest.raises(ValueError, match="cannot exceed"):
         paired_episodes(discordant=0.1, difference=0.2)
+
+
+def test_calibration_error_is_of_bins_not_of_single_values():
+    returns = [0.0, 1.0] * 50
+    assert calibration_error([0.5] * 100, returns, bins=10) == pytest.approx(0.0)
+    assert calibration_error([0.8] * 100, returns, bins=10) == pytest.approx(0.3)
+    values = [0.1] * 50 + [0.9] * 50
+    assert calibration_error(values, [0.0] * 50 + [1.0] * 50) == pytest.approx(0.1)
+    with pytest.raises(ValueError, match="at least 10"):
+        calibration_error([0.1], [0.0])

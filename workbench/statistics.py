@@ -105,6 +105,19 @@ def paired_episodes(power: float = 0.8, *, discordant: float, difference: float,
     return int(np.ceil((numerator / difference) ** 2))
 
 
+def calibration_error(values: Scores, returns: Scores, *, bins: int = 10) -> float:
+    """Expected calibration error: mean distance of mean value and mean return over bins of equally many values.
+
+    0 is perfect; it says nothing about whether values tell one case from another. ValueError for fewer values
+    than bins.
+    """
+    x, y = np.asarray(values, float), np.asarray(returns, float)
+    if x.shape != y.shape or x.ndim != 1 or len(x) < bins:
+        raise ValueError(f"expected a return a value and at least {bins} of them, got {x.shape} and {y.shape}")
+    parts = np.array_split(np.argsort(x, kind="stable"), bins)
+    return float(sum(len(part) * abs(x[part].mean() - y[part].mean()) for part in parts) / len(x))
+
+
 def auc(scores: Scores, successes: Successes, *, strata: Strata = None) -> float | None:
     """Probability that a random success has a higher score than a random failure; ties count half.
 

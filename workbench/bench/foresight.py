@@ -3,7 +3,9 @@
 The policy acts alone; at every decision the planning model imagines where the chosen chunk leads and values it.
 Pictures are held against what the camera then shows, and against showing the present picture again. Values are
 asked two things: whether they order successes before failures at equal step (AUC), and whether they are the
-realised discounted return, counted from where they are asked, the end of the chunk (METHOD.md 2).
+realised discounted return, counted from where they are asked, the end of the chunk (METHOD.md 2): on average over
+bins of equal values (calibration) and one by one. Half-way through, when nobody can see the outcome yet, the AUC is
+given for itself.
 """
 
 import argparse
@@ -24,8 +26,9 @@ from workbench.planning.events import Decided
 from workbench.platforms import PlatformSpec
 from workbench.provenance import provenance
 from workbench.rollout import EpisodeResult, realised_return, run_suite, trials
-from workbench.statistics import auc, auc_interval, wilson
+from workbench.statistics import auc, auc_interval, calibration_error, wilson
 from workbench.types import Plan
+from workbench.views.contact import ContactSheet
 from workbench.views.pictures import psnr
 from workbench.views.seen import prepared
 
@@ -50,52 +53,68 @@ def main(options: Sequence[str]) -> int:
     parser.add_argument("--suite", default="libero_mini_hard")
     parser.add_argument("--episodes", type=int, default=40)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--value", choices=("v", "q"), default="v", help="V(s') of imagined futures, or Q(s, a)")
     parser.add_argument("--out", type=Path, help="also write the numbers to this JSON file")
+    parser.add_argument("--sheet", type=Path, help="also write a picture: random decisions, now, imagined and real")
     given = parser.parse_args(options)
     policy, planner = checkpoints.load_pair(given.checkpoint, given.planner_checkpoint)
     suite = find_suite(given.suite)
     env = ProcessEnv(suite.name, image_size=policy.spec.render_size)
-    settings = PlanSettings(candidates=1, aggregation="average")
+    settings = PlanSettings(candidates=1, aggregation="average", value=given.value)
     schedule = trials(len(suite.tasks), given.episodes, seed=given.seed)
     events = run_suite(env, policy, schedule, planner=planner, settings=settings, suite=suite.name, pictures=True)
     try:
-        decisions, pictures = observe(events, policy.spec, total=len(schedule))
+        seen = Seen(policy.spec, ContactSheet(policy.spec.cameras))
+        decisions = observe(events, seen, total=len(schedule))
     finally:
         env.close()
-    numbers = measure(decisions, pictures)
+    numbers = measure(decisions, seen.psnrs)
     for name, number in numbers.items():
         print(f"{name}: {number}")
+    if given.sheet:
+        seen.sheet.save(given.sheet)
     if given.out:
         made = {"checkpoint": policy.name, "planner": planner.name, "suite": suite.name, "seed": given.seed}
+        made["value"] = given.value
         files.write_json(given.out, {**provenance(), **made, **numbers})
     return 0
 
 
-def observe(
-    events: Events, spec: PlatformSpec, *, total: int
-) -> tuple[list[Foresight], dict[str, list[tuple[float, float]]]]:
-    """Go through an evaluation; returns its decisions and, a camera, pairs of PSNR: imagined and copied."""
+class Seen:
+    """Imagined pictures held against what the cameras show when the chunk has been executed."""
+
+    def __init__(self, spec: PlatformSpec, sheet: ContactSheet) -> None:
+        self.spec, self.sheet = spec, sheet
+        self.psnrs: dict[str, list[tuple[float, float]]] = {camera: [] for camera in spec.cameras}
+        """A camera to pairs of PSNR: imagined, and the present picture shown again."""
+
+    def compare(self, plan: Plan, later: Plan) -> None:
+        """`later` was decided where the chunk of `plan` ended."""
+        if self.spec.execute_steps != self.spec.chunk_size:
+            return
+        row = {}
+        for camera, futures in plan.candidates[plan.best].futures.items():
+            now, real = (prepared(one.moment.observation.images[camera], self.spec) for one in (plan, later))
+            self.psnrs[camera].append((float(np.mean([psnr(future, real) for future in futures])), psnr(now, real)))
+            row[camera] = (now, futures[0], real)
+        self.sheet.offer(row)
+
+
+def observe(events: Events, seen: Seen, *, total: int) -> list[Foresight]:
+    """Go through an evaluation, showing pairs of decisions to `seen`; returns what was expected of all."""
     decisions: list[Foresight] = []
-    pictures: dict[str, list[tuple[float, float]]] = {camera: [] for camera in spec.cameras}
     plans: list[Plan] = []
     with tqdm(total=total, unit="episode", desc="comparing with the truth") as bar:
         for event in events:
             if isinstance(event, Decided):
-                if plans and spec.execute_steps == spec.chunk_size:
-                    _compare(plans[-1], event.plan, spec, pictures)
+                if plans:
+                    seen.compare(plans[-1], event.plan)
                 plans.append(event.plan)
             elif isinstance(event, EpisodeResult):
-                decisions += [_foreseen(plan, event, spec, bar.n) for plan in plans]
+                decisions += [_foreseen(plan, event, seen.spec, bar.n) for plan in plans]
                 plans = []
                 bar.update()
-    return decisions, pictures
-
-
-def _compare(plan: Plan, later: Plan, spec: PlatformSpec, pictures: dict[str, list[tuple[float, float]]]) -> None:
-    """Hold the imagined pictures against what the cameras show when the chunk has been executed."""
-    for camera, futures in plan.candidates[plan.best].futures.items():
-        now, real = (prepared(one.moment.observation.images[camera], spec) for one in (plan, later))
-        pictures[camera].append((float(np.mean([psnr(future, real) for future in futures])), psnr(now, real)))
+    return decisions
 
 
 def _foreseen(plan: Plan, result: EpisodeResult, spec: PlatformSpec, episode: int) -> Foresight:
@@ -104,6 +123,13 @@ def _foreseen(plan: Plan, result: EpisodeResult, spec: PlatformSpec, episode: in
     left = max(result.steps - step - spec.chunk_size, 0)
     returned = realised_return(result.success, left, gamma=plan.gamma)
     return Foresight(episode, step, float(chosen.value or 0.0), returned, result.success)
+
+
+def _half_way(decisions: Sequence[Foresight]) -> int:
+    """The step of a decision that is nearest to half of a typical success; without any, of a typical episode."""
+    last = {one.episode: one.step for one in decisions if one.success} or {one.episode: one.step for one in decisions}
+    half = float(np.median(list(last.values()))) / 2
+    return min({one.step for one in decisions}, key=lambda step: (abs(step - half), step))
 
 
 def measure(decisions: Sequence[Foresight], pictures: dict[str, list[tuple[float, float]]]) -> dict[str, object]:
@@ -115,6 +141,9 @@ def measure(decisions: Sequence[Foresight], pictures: dict[str, list[tuple[float
     endings = {one.episode: one.success for one in decisions}
     interval = auc_interval(values, successes, strata=steps, groups=episodes)
     area = auc(values, successes, strata=steps)
+    middle = _half_way(decisions)
+    here = np.flatnonzero(np.array(steps) == middle)
+    later = auc_interval(values[here], np.array(successes)[here])
     numbers: dict[str, object] = {
         "episodes": len(endings),
         "successes": sum(endings.values()),
@@ -122,6 +151,10 @@ def measure(decisions: Sequence[Foresight], pictures: dict[str, list[tuple[float
         "decisions": len(decisions),
         "value_auc_at_equal_step": area and round(area, 3),
         "value_auc_interval": interval and [round(x, 3) for x in interval],
+        "half_way_step": middle,
+        "value_auc_half_way": later and round(auc(values[here], np.array(successes)[here]), 3),
+        "value_auc_half_way_interval": later and [round(x, 3) for x in later],
+        "value_calibration_error": round(calibration_error(values, returns, bins=min(10, len(values))), 3),
         "value_mean": round(float(values.mean()), 3),
         "return_mean": round(float(returns.mean()), 3),
         "value_mean_absolute_error": round(float(np.abs(values - returns).mean()), 3),
