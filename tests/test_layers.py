@@ -31,6 +31,7 @@ LAYERS = """
     control
     rollout
     collect
+    prepare
     experience
     training
     album

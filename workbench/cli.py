@@ -195,10 +195,24 @@ def _collect(commands: argparse._SubParsersAction) -> None:
 
 
 def _data(commands: argparse._SubParsersAction) -> None:
-    data = _command(commands, "data", "prepare or check recorded data", "data_check")
+    data = _command(commands, "data", "prepare, check or convert recorded data", "data_check")
     actions = data.add_subparsers(metavar="ACTION", required=True, parser_class=_Parser)
     parser = _command(actions, "check", "a report on every bad episode", "data_check")
     parser.add_argument("path", metavar="PATH", help="file or folder of episodes")
+    parser = _command(actions, "prepare", "a platform's raw demonstrations to training data", "data_prepare")
+    parser.add_argument("name", metavar="NAME", help="libero_spatial, ..., libero_mini, robocasa or aloha")
+    parser.add_argument("source", metavar="SOURCE", help="folder of raw demonstrations")
+    parser.add_argument("--out", required=True, help="folder; what it holds already is kept")
+    parser.add_argument("--recorded-hz", type=float, help="of the raw data, where not the data set's own")
+    parser.add_argument("--held-out", type=float, metavar="SHARE", help="of the episodes, where they are split")
+    parser.add_argument("--seed", type=SEED, default=0, help="of the split")
+    parser = _command(actions, "convert", "HDF5 files to a LeRobot data set, or back", "data_convert")
+    parser.add_argument("source", metavar="SOURCE", help="file or folder of episodes, or a LeRobot data set")
+    parser.add_argument("--out", required=True, help="folder to write")
+    parser.add_argument("--to", choices=("lerobot", "hdf5"), required=True, help="form to write")
+    parser.add_argument("--platform", choices=PLATFORMS, default="libero", help="whose control rate it has")
+    parser.add_argument("--video", action="store_true", help="LeRobot: pictures as videos, which are not lossless")
+    parser.add_argument("--pixels", action="store_true", help="HDF5: pictures as pixels, not as JPEG files")
 
 
 def _train(commands: argparse._SubParsersAction) -> None:
@@ -247,7 +261,7 @@ def _moments(commands: argparse._SubParsersAction) -> None:
 
 def _bench(commands: argparse._SubParsersAction) -> None:
     parser = _command(commands, "bench", "benchmarks, each against its reference in the same run")
-    parser.add_argument("name", metavar="NAME", help="foresight, latency, path, planning or rollout")
+    parser.add_argument("name", metavar="NAME", help="data, foresight, latency, path, planning or rollout")
     parser.add_argument("options", nargs=argparse.REMAINDER, help="the benchmark's own options")
 
 
