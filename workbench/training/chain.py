@@ -69,7 +69,26 @@ def _policy(recipe: Recipe, data: Sequence[Path], out: Path, team: Team, seed: i
     tokenizer = checkpoints.load(out / "tokenizer" / "untrained").tokenizer
     # Words and statistics are those of the data at hand, which may be more than the tokenizer saw.
     start = new_bundle(recipe, tokenizer, *demonstrations_and_rollouts(data), seed=seed)
+    if recipe.init is not None:
+        start = _with_weights_of(checkpoints.load(recipe.init), start)
     return (yield from _denoiser(recipe, data, out, team, seed, start, recipe.policy, stage="policy", name=recipe.name))
+
+
+def _with_weights_of(source: Bundle, start: Bundle) -> Bundle:
+    """`start` with the denoiser and the words of `source`. ValueError if they are of another shape."""
+    ours, theirs = (
+        (bundle.layout, bundle.denoiser.precondition.name, bundle.text.vocabulary, _shapes(bundle.denoiser))
+        for bundle in (start, source)
+    )
+    if ours != theirs:
+        raise ValueError(
+            f"init: {source.name} has another network, layout or words than this recipe: train from scratch"
+        )
+    return replace(start, denoiser=source.denoiser, text=source.text)
+
+
+def _shapes(denoiser: Denoiser) -> dict[str, torch.Size]:
+    return {name: tensor.shape for name, tensor in denoiser.state_dict().items()}
 
 
 def _planner(recipe: Recipe, data: Sequence[Path], out: Path, team: Team, seed: int) -> Generator[Event, None, Path]:

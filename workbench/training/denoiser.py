@@ -93,7 +93,7 @@ def samples(demos: Sequence[Episode], rollouts: Sequence[Episode], bundle: Bundl
         chunk_size=bundle.layout.chunk_size,
         gamma=bundle.spec.gamma,
         demonstration_probability=policy / (policy + world + value),
-        world_model_probability=world / (world + value),
+        world_model_probability=world / (world + value or 1),  # of policy samples alone there is no share
     )
 
 

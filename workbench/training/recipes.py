@@ -59,6 +59,8 @@ class Recipe:
     policy: DenoiserRecipe
     planner: DenoiserRecipe
     precondition: str = "rectified_flow"
+    init: str | None = None
+    """Checkpoint from which the policy starts: a name or a folder; None: from scratch."""
     suites: tuple[str, ...] = field(default=())
     held_out: float = 0.05
     """Share of episodes that are only used for measuring."""
@@ -132,6 +134,7 @@ MINI = Recipe(
 )
 
 PRESETS: dict[str, Recipe] = {MINI.name: MINI}
+
 
 def with_settings(recipe: Recipe, settings: Sequence[str]) -> Recipe:
     """The recipe with some of its numbers replaced: `["policy.iterations=1500", "spec.sigma_min=1.6"]`.
