@@ -107,7 +107,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action=_Version, nargs=0, help="package version and commit")
     parser.add_argument("--traceback", action="store_true", help="show where an error comes from")
     commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=_Parser)
-    for add in (_app, _plan, _rollout, _collect, _data, _train, _convert, _moments, _bench, _doctor):
+    for add in (_app, _plan, _rollout, _collect, _data, _train, _experience, _convert, _moments, _bench, _serve, _doctor):
         add(commands)
     return parser
 
@@ -188,6 +188,7 @@ def _collect(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--demos", type=whole(0, 1_000_000), default=50, help="in total, evenly over the tasks")
     parser.add_argument("--failures", type=whole(0, 1_000_000), default=0, help="perturbed, in total")
     parser.add_argument("--checkpoint", help="rollouts of this policy instead of the scripted expert")
+    parser.add_argument("--sigma-min", type=float, help="its last noise level, default: its own; lower, it strays more")
     parser.add_argument("--out", required=True, help="folder of episodes; one that was stopped continues")
     parser.add_argument("--seed", type=SEED, default=0, help="of everything that is drawn")
     parser.add_argument("--workers", type=whole(1, 256), default=2, help="simulator processes")
@@ -233,6 +234,31 @@ def _train(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--seed", type=SEED, default=0, help="of everything that is drawn")
 
 
+def _experience(commands: argparse._SubParsersAction) -> None:
+    parser = _command(commands, "experience", "a round of rollouts, and the planning model fine-tuned on them")
+    parser.add_argument("--preset", default="mini", help="name of a recipe")
+    parser.add_argument("--data", required=True, metavar="DIR", help="folder of episodes; the rollouts go there, too")
+    parser.add_argument("--out", required=True, help="folder of the training run, with its policy")
+    parser.add_argument("--round", type=whole(1, 99), default=1, help="each goes on from the one before")
+    parser.add_argument(
+        "--suite", nargs="+", default=["libero_mini", "libero_mini_hard"], help="where to roll out and to evaluate"
+    )
+    parser.add_argument(
+        "--episodes", type=whole(2, 1_000_000), default=120, help="rollouts a suite, half of them straying"
+    )
+    parser.add_argument("--stray", type=float, default=0.3, help="last noise level of those that stray")
+    parser.add_argument("--evaluate", type=whole(1, 10_000), default=40, help="episodes a suite, before and after")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="replace a number of the recipe; may be repeated",
+    )
+    parser.add_argument("--workers", type=whole(1, 64), default=2, help="processes")
+    parser.add_argument("--seed", type=SEED, default=0, help="of everything that is drawn")
+
+
 def _convert(commands: argparse._SubParsersAction) -> None:
     parser = _command(commands, "convert", "upstream's checkpoints to a checkpoint folder")
     parser.add_argument("source", metavar="SOURCE", help="file.pt, folder with model/, or owner/name on the Hub")
@@ -263,6 +289,16 @@ def _bench(commands: argparse._SubParsersAction) -> None:
     parser = _command(commands, "bench", "benchmarks, each against its reference in the same run")
     parser.add_argument("name", metavar="NAME", help="data, foresight, latency, path, planning or rollout")
     parser.add_argument("options", nargs=argparse.REMAINDER, help="the benchmark's own options")
+
+
+def _serve(commands: argparse._SubParsersAction) -> None:
+    parser = _command(commands, "serve", "the policy server, for a robot or a simulator elsewhere")
+    parser.add_argument("--host", default="127.0.0.1", help="address; any but loopback needs WORKBENCH_TOKEN")
+    parser.add_argument("--port", type=whole(1, 65535), default=8777, help="of the server")
+    parser.add_argument("--planner", choices=("none", "best-of-n"), default="none", help="none: the policy alone")
+    parser.add_argument("--places", type=whole(1, 1000), default=16, help="questions that may wait")
+    parser.add_argument("--deadline", type=whole(1, 300), default=30, help="seconds a question may take at most")
+    _planning(parser)
 
 
 def _doctor(commands: argparse._SubParsersAction) -> None:

@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Generator
 from concurrent.futures import as_completed
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -27,6 +27,7 @@ class Rollout:
     task: int
     number: int
     seed: int
+    sigma_min: float | None
     path: str
 
 
@@ -42,20 +43,30 @@ class RolledOut:
 
 
 def collect_rollouts(
-    checkpoint: str, suite: str, *, episodes: int, out: str | Path, seed: int = 0, workers: int = 2
+    checkpoint: str,
+    suite: str,
+    *,
+    episodes: int,
+    out: str | Path,
+    seed: int = 0,
+    sigma_min: float | None = None,
+    workers: int = 2,
 ) -> Generator[RolledOut, None, list[RolledOut]]:
     """Roll out `checkpoint` alone for `episodes` in total, evenly over the suite's tasks.
 
-    Writes `OUT/all_episodes/SUITE/rollout_*.hdf5`. Raises ValueError for an unknown suite or checkpoint.
+    `sigma_min`: last noise level of its actions (default: its own); at a low one it strays more, which is what a
+    planning model has to know about. The placements are the same ones. Writes
+    `OUT/all_episodes/SUITE/rollout_*.hdf5`. Raises ValueError for an unknown suite or checkpoint.
     """
     from workbench.models import checkpoints
 
     digest = checkpoints.read_config(checkpoints.resolve(checkpoint))["files"]["denoiser.safetensors"][:8]
     folder, tasks = Path(out) / "all_episodes" / find_suite(suite).name, len(find_suite(suite).tasks)
+    strays = "" if sigma_min is None else f"_sigma{sigma_min:g}"
     jobs = [
         Rollout(
-            str(checkpoints.resolve(checkpoint)), suite, number % tasks, number, seed,
-            str(folder / f"rollout_{digest}_seed{seed}_{number:05d}.hdf5"),
+            str(checkpoints.resolve(checkpoint)), suite, number % tasks, number, seed, sigma_min,
+            str(folder / f"rollout_{digest}_seed{seed}{strays}_{number:05d}.hdf5"),
         )
         for number in range(episodes)
     ]  # fmt: skip
@@ -82,6 +93,8 @@ def run_job(job: Rollout) -> tuple[bool, int]:
     from workbench.rollout import run_episode
 
     policy, env = _parts(job.checkpoint, job.suite)
+    if job.sigma_min is not None:
+        policy = replace(policy, spec=replace(policy.spec, sigma_min=job.sigma_min))
     start = training_seed(job.seed, zlib.crc32(job.suite.encode()), job.task, 1_000_000 + job.number)
     settings = PlanSettings(candidates=1, calls=policy.spec.calls)
     ended = run(

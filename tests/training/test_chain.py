@@ -1,6 +1,7 @@
 """The whole chain on toy data: it runs, resumes bit for bit, and what it writes can be loaded and asked."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -99,3 +100,21 @@ def test_a_stopped_run_goes_on_bit_for_bit(data, finished, tmp_path):
 def test_two_workers_take_halves_of_the_same_batch(data, tmp_path):
     run(run_stage(TOY, "tokenizer", [data], tmp_path, workers=2))
     assert (tmp_path / "tokenizer/untrained/config.json").is_file()
+
+
+def test_a_second_round_goes_on_from_the_first(finished, data, tmp_path):
+    out = tmp_path / "run"
+    shutil.copytree(finished, out)
+    first = checkpoints.load(out / "toy-planner")
+    longer = replace(TOY, planner=replace(TOY.planner, learning_rate=0.0))
+    run(run_stage(longer, "planner-2", [data], out, workers=1))
+    second = checkpoints.load(out / "toy-planner")
+    for one, other in zip(*(b.denoiser.state_dict().values() for b in (first, second)), strict=True):
+        assert torch.allclose(one, other), "without a step, it is the first round's"
+    assert (out / "planner-2" / "metrics.jsonl").exists() and (out / "planner" / "metrics.jsonl").exists()
+
+
+@pytest.mark.parametrize("stage", ["planer", "planner-1", "planner-x", "policy-2", ""])
+def test_unknown_stages_are_refused(data, tmp_path, stage):
+    with pytest.raises(ValueError, match="planner-2, planner-3"):
+        run(run_stage(TOY, stage, [data], tmp_path, workers=1))

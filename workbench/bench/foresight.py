@@ -57,27 +57,40 @@ def main(options: Sequence[str]) -> int:
     parser.add_argument("--out", type=Path, help="also write the numbers to this JSON file")
     parser.add_argument("--sheet", type=Path, help="also write a picture: random decisions, now, imagined and real")
     given = parser.parse_args(options)
-    policy, planner = checkpoints.load_pair(given.checkpoint, given.planner_checkpoint)
-    suite = find_suite(given.suite)
-    env = ProcessEnv(suite.name, image_size=policy.spec.render_size)
-    settings = PlanSettings(candidates=1, aggregation="average", value=given.value)
-    schedule = trials(len(suite.tasks), given.episodes, seed=given.seed)
-    events = run_suite(env, policy, schedule, planner=planner, settings=settings, suite=suite.name, pictures=True)
-    try:
-        seen = Seen(policy.spec, ContactSheet(policy.spec.cameras))
-        decisions = observe(events, seen, total=len(schedule))
-    finally:
-        env.close()
-    numbers = measure(decisions, seen.psnrs)
+    numbers, seen = evaluate(
+        given.checkpoint,
+        given.planner_checkpoint,
+        given.suite,
+        episodes=given.episodes,
+        seed=given.seed,
+        value=given.value,
+    )
     for name, number in numbers.items():
         print(f"{name}: {number}")
     if given.sheet:
         seen.sheet.save(given.sheet)
     if given.out:
-        made = {"checkpoint": policy.name, "planner": planner.name, "suite": suite.name, "seed": given.seed}
-        made["value"] = given.value
-        files.write_json(given.out, {**provenance(), **made, **numbers})
+        files.write_json(given.out, {**provenance(), **numbers})
     return 0
+
+
+def evaluate(
+    checkpoint: str, planner_checkpoint: str | None, suite: str, *, episodes: int, seed: int, value: str = "v"
+) -> tuple[dict[str, object], "Seen"]:
+    """What the planning model expects of a policy's evaluation episodes, and the truth: numbers by name, pictures."""
+    policy, planner = checkpoints.load_pair(checkpoint, planner_checkpoint)
+    tasks = find_suite(suite).tasks
+    env = ProcessEnv(suite, image_size=policy.spec.render_size)
+    settings = PlanSettings(candidates=1, aggregation="average", value=value)
+    schedule = trials(len(tasks), episodes, seed=seed)
+    events = run_suite(env, policy, schedule, planner=planner, settings=settings, suite=suite, pictures=True)
+    seen = Seen(policy.spec, ContactSheet(policy.spec.cameras))
+    try:
+        decisions = observe(events, seen, total=len(schedule))
+    finally:
+        env.close()
+    asked = {"checkpoint": policy.name, "planner": planner.name, "suite": suite, "seed": seed, "value": value}
+    return asked | measure(decisions, seen.psnrs), seen
 
 
 class Seen:

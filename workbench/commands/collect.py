@@ -39,6 +39,7 @@ def _roll_out(options: argparse.Namespace) -> None:
         episodes=options.demos,
         out=options.out,
         seed=options.seed,
+        sigma_min=options.sigma_min,
         workers=options.workers,
     )
     solved = 0

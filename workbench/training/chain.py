@@ -28,6 +28,7 @@ from workbench.training.workers import Team, Workers
 from workbench.types import Episode
 
 STAGES = ("tokenizer", "policy", "planner")
+"""In order. The planning model's second round of experience, and so on, is `planner-2`: on from the first."""
 
 VALUE_MODES = ("v", "q")
 """Both are learned: V(s') from value samples, and Q(s, a) from world-model samples, whose mask is the same."""
@@ -43,16 +44,27 @@ def run_stage(
     Demonstrations are the files in LIBERO's demonstration form, rollouts those in the rollout form. The
     tokenizer stage writes no checkpoint of its own and returns its state's folder.
     """
-    if stage not in STAGES:
-        raise ValueError(f"stage: expected one of {', '.join(STAGES)}; got {stage!r}")
+    kind, _, number = stage.partition("-")
+    if kind not in STAGES or (number and (kind != "planner" or not number.isdecimal() or int(number) < 2)):
+        raise ValueError(f"stage: expected one of {', '.join(STAGES)} or planner-2, planner-3 ...; got {stage!r}")
     out.mkdir(parents=True, exist_ok=True)
     with Workers(workers, _other_worker, recipe, stage, list(data), out, seed) as team:
-        return (yield from STAGE[stage](recipe, data, out, team, seed))
+        return (yield from _run(recipe, stage, data, out, team, seed))
 
 
 def _other_worker(team: Team, recipe: Recipe, stage: str, data: list[Path], out: Path, seed: int) -> None:
-    for _ in STAGE[stage](recipe, data, out, team, seed):
+    for _ in _run(recipe, stage, data, out, team, seed):
         pass
+
+
+def _run(
+    recipe: Recipe, stage: str, data: Sequence[Path], out: Path, team: Team, seed: int
+) -> Generator[Event, None, Path]:
+    if stage == "tokenizer":
+        return (yield from _tokenizer(recipe, data, out, team, seed))
+    if stage == "policy":
+        return (yield from _policy(recipe, data, out, team, seed))
+    return (yield from _planner(recipe, data, out, team, seed, stage))
 
 
 def _tokenizer(recipe: Recipe, data: Sequence[Path], out: Path, team: Team, seed: int) -> Generator[Event, None, Path]:
@@ -91,10 +103,12 @@ def _shapes(denoiser: Denoiser) -> dict[str, torch.Size]:
     return {name: tensor.shape for name, tensor in denoiser.state_dict().items()}
 
 
-def _planner(recipe: Recipe, data: Sequence[Path], out: Path, team: Team, seed: int) -> Generator[Event, None, Path]:
-    start = replace(checkpoints.load(out / recipe.name), planner=None)
+def _planner(
+    recipe: Recipe, data: Sequence[Path], out: Path, team: Team, seed: int, stage: str
+) -> Generator[Event, None, Path]:
     name = f"{recipe.name}-planner"
-    return (yield from _denoiser(recipe, data, out, team, seed, start, recipe.planner, stage="planner", name=name))
+    start = replace(checkpoints.load(out / (recipe.name if stage == "planner" else name)), planner=None)
+    return (yield from _denoiser(recipe, data, out, team, seed, start, recipe.planner, stage=stage, name=name))
 
 
 def _denoiser(
@@ -130,9 +144,6 @@ def _denoiser(
         checkpoints.save(bundle, out / name, readme=readme, tokenizer_of=None if stage == "policy" else recipe.name)
     team.barrier()
     return out / name
-
-
-STAGE = {"tokenizer": _tokenizer, "policy": _policy, "planner": _planner}
 
 
 def demonstrations_and_rollouts(data: Sequence[Path]) -> tuple[list[Episode], list[Episode]]:
