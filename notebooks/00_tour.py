@@ -145,3 +145,5 @@ display(HTML(views.fragment(views.truth_html(views.as_seen(truth, policy.spec), 
 # Change one thing and run again: the `seed` in cell 4, `aggregation="lcb"`, the instruction in
 # `predict(policy, moment.observation, "put the blue cube in the bin")`, or another moment from
 # `moments.available()`. When does the choice change, and when is it wrong?
+#
+# [all notebooks](index.ipynb) · [1 The latent sequence →](01_latent_sequence.ipynb)

@@ -1,5 +1,6 @@
-"""Every notebook runs from top to bottom, and its paired script says the same."""
+"""Every notebook runs from top to bottom, teaches what it says, and its paired script says the same."""
 
+import re
 from pathlib import Path
 
 import jupytext
@@ -7,39 +8,131 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
+from workbench.course import LESSONS
+from workbench.course.verdict import stars
+from workbench.widgets.explore import STILL
+
 FOLDER = Path(__file__).parents[1] / "notebooks"
-NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
+NOTEBOOKS = sorted(FOLDER.glob("[0-9]*.ipynb"))
+TOUR, LESSON_PATHS = NOTEBOOKS[0], [FOLDER / f"{name}.ipynb" for name in LESSONS]
+EACH = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+EACH_LESSON = pytest.mark.parametrize("path", LESSON_PATHS, ids=lambda path: path.stem)
+WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
-def test_there_is_a_tour():
-    assert [path.name for path in NOTEBOOKS] == ["00_tour.ipynb"]
+def words(path: Path) -> str:
+    """Everything that is written in a notebook."""
+    return "\n\n".join(cell.source for cell in jupytext.read(path).cells)
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_there_is_a_tour_and_every_lesson():
+    assert TOUR.name == "00_tour.ipynb"
+    assert [path.stem for path in NOTEBOOKS[1:]] == list(LESSONS)
+    assert [int(path.stem[:2]) for path in NOTEBOOKS] == list(range(len(NOTEBOOKS)))
+
+
+@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.ipynb")), ids=lambda path: path.stem)
 def test_the_pair_agrees(path):
     cells, script = (jupytext.read(place).cells for place in (path, path.with_suffix(".py")))
     assert [(cell.cell_type, cell.source) for cell in cells] == [(cell.cell_type, cell.source) for cell in script]
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+@EACH
 def test_cells_are_short_and_saved_without_output(path):
     for cell in jupytext.read(path).cells:
-        assert len(cell.source.splitlines()) <= 15
+        assert len(cell.source.splitlines()) <= 15, cell.source
         assert not cell.get("outputs")
 
 
+@EACH_LESSON
+def test_it_says_what_for_how_long_and_where_to_go(path):
+    text = words(path)
+    for heading in ("**Goal**", "**Minutes**", "**Needs**", "[all notebooks](index.ipynb)", "## Now break it"):
+        assert heading in text, heading
+    assert re.search(r"paper[^.]*(section|appendix)|\((section|appendix)", text), "where the paper says it"
+    before = NOTEBOOKS[NOTEBOOKS.index(path) - 1]
+    assert text.count(f"({before.name})") >= 2, "the way back, at both ends"
+    links = re.findall(r"\]\(([\w.]+\.ipynb)\)", text)
+    assert not [link for link in links if not (FOLDER / link).exists()]
+    assert not re.search(r"/home/|/work/|/root/|/tmp/|[A-Z]:\\", text), "no absolute path"
+
+
+@EACH_LESSON
+def test_every_exercise_is_asked_once_under_its_name_and_stars(path):
+    text = words(path)
+    asked = re.findall(r'course\.check\("(\w+)"', text)
+    assert asked and len(asked) == len(LESSONS[path.stem])
+    assert set(asked) == {exercise.name for exercise in LESSONS[path.stem]}
+    headings = dict(re.findall(r"### Exercise \d · (\S+) · (.+)", text)[i][::-1] for i in range(len(asked)))
+    assert headings == {exercise.title: stars(exercise.difficulty) for exercise in LESSONS[path.stem]}
+
+
+@EACH_LESSON
+def test_predictions_come_before_their_reveal(path):
+    code = [cell.source for cell in jupytext.read(path).cells if cell.cell_type == "code"]
+    guesses = [number for number, source in enumerate(code) if re.search(r"guess = None", source)]
+    reveals = [number for number, source in enumerate(code) if "score.reveal" in source]
+    assert len(reveals) >= 2 and min(guesses) < min(reveals)
+    assert not set(guesses) & set(reveals), "the guess has a cell of its own: one can run it before the reveal"
+
+
+def execute(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    client = NotebookClient(notebook, timeout=400, kernel_name="python3", store_widget_state=False)
+    return client.execute(cwd=str(FOLDER))
+
+
+def outputs(notebook: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
+    return [output for cell in notebook.cells for output in cell.get("outputs", [])]
+
+
+def shown(notebook: nbformat.NotebookNode) -> list[str]:
+    """All HTML that is shown."""
+    return [output.data.get("text/html", "") for output in outputs(notebook) if "data" in output]
+
+
 @pytest.mark.notebook
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_runs(path):
-    """Restart and run all; the tour ends with eight cards and a real picture beside the imagined one."""
-    notebook = nbformat.read(path, as_version=4)
-    NotebookClient(notebook, timeout=300, kernel_name="python3").execute(cwd=str(FOLDER))
-    shown = [
-        output.data.get("text/html", "")
-        for cell in notebook.cells
-        for output in cell.get("outputs", [])
-        if "data" in output
-    ]
-    cards = [html for html in shown if "#8" in html and "#1" in html]
+def test_the_tour_runs():
+    """It ends with eight cards and a real picture beside the imagined one."""
+    notebook = execute(nbformat.read(TOUR, as_version=4))
+    html = shown(notebook)
+    cards = [part for part in html if "#8" in part and "#1" in part]
     assert len(cards) >= 2, "candidate cards before and after execution"
-    assert any("dB" in html for html in shown), "imagined beside real, with its PSNR"
+    assert any("dB" in part for part in html), "imagined beside real, with its PSNR"
+
+
+@pytest.mark.notebook
+@EACH_LESSON
+def test_a_lesson_runs_without_noise_and_leaves_still_figures(path):
+    notebook = execute(nbformat.read(path, as_version=4))
+    assert not [output.text for output in outputs(notebook) if output.get("name") == "stderr"]
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    first = [html for cell in code[:4] for output in cell.outputs for html in [output.get("data", {}).get("text/html")]]
+    assert any(html and "wb" in html for html in first), "a figure before any theory"
+    controls = [output for output in outputs(notebook) if WIDGET in output.get("data", {})]
+    assert all(STILL in output.data["text/html"] for output in controls)
+    for cell in code:
+        if any(output in controls for output in cell.outputs):
+            figures = [output for output in cell.outputs if "class=" in output.get("data", {}).get("text/html", "")]
+            assert figures, "each widget leaves a figure behind"
+
+
+def solved(notebook: nbformat.NotebookNode, name: str) -> nbformat.NotebookNode:
+    """The notebook with every exercise answered, after a first round of all of its cells: no hidden state."""
+    solutions = {exercise.name: exercise.solution.strip() for exercise in LESSONS[name]}
+    again = [nbformat.v4.new_code_cell(cell.source) for cell in notebook.cells if cell.cell_type == "code"]
+    for cell in again:
+        if asked := re.search(r'course\.check\("(\w+)"', cell.source):
+            cell.source = re.sub(r"(?m)^answer = \.\.\..*$", lambda _: solutions[asked[1]], cell.source)
+    return nbformat.v4.new_notebook(cells=[*notebook.cells, *again], metadata=notebook.metadata)
+
+
+@pytest.mark.slow
+@pytest.mark.notebook
+@EACH_LESSON
+def test_a_lesson_runs_twice_and_its_exercises_can_be_solved_in_place(path):
+    notebook = execute(solved(nbformat.read(path, as_version=4), path.stem))
+    verdicts = [html for html in shown(notebook) if "<summary>Solution" in html]
+    count = len(LESSONS[path.stem])
+    assert len(verdicts) == 2 * count
+    assert all("No answer yet" in html for html in verdicts[:count])
+    assert all("Right." in html for html in verdicts[count:])

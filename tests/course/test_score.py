@@ -31,6 +31,8 @@ def test_numbers_may_be_near_and_sets_are_compared_as_sets():
     score = course.Score()
     assert score.reveal("How many?", 110, 100, within=0.2).came_true
     assert not score.reveal("How far?", 130, 100, within=0.2).came_true
+    assert score.reveal("What share?", 0.1, -0.05, about=0.2).came_true
+    assert not score.reveal("What share?", 0.1, -0.15, about=0.2).came_true
     assert score.reveal("Which succeed?", [2, 1], {1, 2}).came_true
     assert not score.reveal("Which fail?", {1}, {1, 2}).came_true
 

@@ -15,14 +15,14 @@ class Score:
 
     came_true: dict[str, bool] = field(default_factory=dict)
 
-    def reveal(self, question: str, guess: Any, truth: Any, *, within: float = 0.0) -> "Reveal":
+    def reveal(self, question: str, guess: Any, truth: Any, *, within: float = 0.0, about: float = 0.0) -> "Reveal":
         """Compare `guess` with `truth`, which the reveal has just shown; None is no prediction and does not count.
 
-        Numbers may differ by `within` times the truth; sets must be equal.
+        Numbers may differ by `within` times the truth, or by `about`; sets must be equal.
         """
         self.came_true.pop(question, None)
         if guess is not None and guess is not ...:
-            self.came_true[question] = same(guess, truth, within)
+            self.came_true[question] = same(guess, truth, within) or near(guess, truth, about)
         return Reveal(question, guess, truth, self.came_true.get(question), self.summary)
 
     @property
@@ -62,6 +62,11 @@ class Reveal:
     def _repr_html_(self) -> str:
         state = {None: "open", True: "right", False: "wrong"}[self.came_true]
         return box(state, tag("p", text(self.sentence)), tag("p", tag("small", text(self.summary))))
+
+
+def near(guess: Any, truth: Any, about: float) -> bool:
+    """Whether two numbers differ by no more than `about`."""
+    return isinstance(guess, int | float) and isinstance(truth, int | float) and abs(guess - truth) <= about
 
 
 def shown(answer: Any) -> str:

@@ -4,7 +4,7 @@ import ipywidgets
 import numpy as np
 
 from workbench.models.bundle import Bundle
-from workbench.policy import ask
+from workbench.policy import ask, predict
 from workbench.steps import decode, encode, extract, inject
 from workbench.types import Moment
 from workbench.views import observation_as_seen
@@ -24,17 +24,16 @@ def edit_actions(policy: Bundle, planner: Bundle, moment: Moment, *, seed: int =
     """
     spec = policy.spec
     seen = observation_as_seen(moment.observation, spec)
-    present = encode(policy, moment.observation, moment.instruction)
-    planned = ask(policy, present, "policy", seed=seed, calls=spec.calls)
-    own = extract(planned, policy.stats).actions
+    own = predict(policy, moment.observation, moment.instruction, seed=seed).actions[None]
+    present = encode(planner, moment.observation, moment.instruction)
     before = seen.images[spec.primary]
 
     def imagine(actions: np.ndarray) -> tuple[np.ndarray, float]:
-        told = inject(planned, policy.stats, actions=actions)
+        told = inject(present, planner.stats, actions=actions)
         future = ask(planner, told, "world_model", seed=seed, calls=spec.calls)
         valued = ask(planner, future, "v", seed=seed, calls=spec.calls)
         picture = decode(planner.tokenizer, future)[spec.primary][0]
-        return picture, float(extract(valued, policy.stats).value[0])
+        return picture, float(extract(valued, planner.stats).value[0])
 
     own_picture, own_value = imagine(own)
 
