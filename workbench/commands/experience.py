@@ -83,10 +83,9 @@ def _evaluated(path: Path, policy: Path, options: argparse.Namespace) -> dict[st
     if path.exists():
         return files.read_json(path)
     from workbench.bench import foresight
-    from workbench.models import checkpoints
 
-    name = checkpoints.read_config(policy)["description"]["planner"]
-    planner = policy.parent / name if name and (policy.parent / name).exists() else policy
+    planner = policy.with_name(f"{policy.name}-planner")
+    planner = planner if planner.exists() else policy  # before the first round the policy imagines for itself
     found = {
         suite: foresight.evaluate(str(policy), str(planner), suite, episodes=options.evaluate, seed=options.seed)[0]
         for suite in options.suite

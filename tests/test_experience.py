@@ -1,0 +1,81 @@
+"""Learning from experience: rollouts with their returns, a round that goes on from the one before."""
+
+import argparse
+from dataclasses import replace
+
+import pytest
+
+from workbench import files
+from workbench.commands import experience
+from workbench.data import readers
+from workbench.envs.suites import FIRST_TRAINING_SEED
+from workbench.experience import collect_rollouts
+from workbench.models import checkpoints
+from workbench.models.bundle import tiny
+from workbench.platforms import PLATFORMS
+from workbench.training import recipes
+from workbench.training.recipes import MINI, DenoiserRecipe
+
+pytestmark = pytest.mark.sim
+
+WORDS = "put the red blue cube on in plate bin"
+MIX = {"policy": 0.2, "world_model": 0.4, "value": 0.4}
+
+
+@pytest.fixture(scope="module")
+def run_folder(tmp_path_factory):
+    """A run with an untrained policy, and two demonstrations."""
+    from workbench.collect import collect
+
+    out = tmp_path_factory.mktemp("experience")
+    spec = replace(PLATFORMS["libero"], chunk_size=8, execute_steps=8, image_size=32, render_size=32, calls=2)
+    checkpoints.save(replace(tiny(spec, words=WORDS, causal=False), name="toy"), out / "run" / "toy", readme="")
+    for _ in collect("libero_mini", demos=2, out=out / "data", image_size=32):
+        pass
+    return out
+
+
+def rollouts(folder) -> list[dict]:
+    return [path.name for path in sorted((folder / "data/all_episodes/libero_mini").glob("rollout_*.hdf5"))]
+
+
+def test_straying_rollouts_start_where_the_others_do(run_folder, tmp_path):
+    for sigma_min in (None, 0.3):
+        work = collect_rollouts(
+            str(run_folder / "run/toy"), "libero_mini", episodes=1, out=tmp_path, sigma_min=sigma_min, workers=1
+        )
+        assert len(list(work)) == 1
+    found = [readers.read(source) for source in readers.find(tmp_path)]
+    assert len(found) == 2
+    usual, strayed = found
+    assert (usual.proprio[0] == strayed.proprio[0]).all() and (
+        usual.images["primary"][0] == strayed.images["primary"][0]
+    ).all()
+    assert (usual.actions[0] != strayed.actions[0]).any()
+    assert FIRST_TRAINING_SEED == 2**31
+
+
+def test_two_rounds(run_folder, monkeypatch, capsys):
+    bundle = checkpoints.load(run_folder / "run/toy")
+    net = {key: value for key, value in dict(bundle.denoiser.net.config).items() if not key.startswith("_")}
+    fine = DenoiserRecipe(iterations=2, batch=4, learning_rate=1e-3, mix=MIX, warmup=1)
+    toy = replace(MINI, name="toy", spec=bundle.spec, net=net, planner=fine)
+    monkeypatch.setattr(recipes, "PRESETS", {"toy": toy})
+    options = argparse.Namespace(
+        preset="toy", data=str(run_folder / "data"), out=str(run_folder / "run"), suite=["libero_mini"], episodes=2,
+        stray=0.3, evaluate=1, set=[], workers=1, seed=0,
+    )  # fmt: skip
+    for number in (1, 2):
+        experience.run(argparse.Namespace(**vars(options), round=number))
+        assert len(rollouts(run_folder)) == 2 * number
+        after = files.read_json(run_folder / f"run/round-{number}/after.json")["libero_mini"]
+        assert after["planner"] == "toy-planner" and after["episodes"] == 1
+    first, second = (files.read_json(run_folder / f"run/round-{n}/before.json")["libero_mini"] for n in (1, 2))
+    assert first["planner"] == "toy" and second["planner"] == "toy-planner"
+    assert "value_calibration_error" in capsys.readouterr().out
+
+
+def test_a_round_needs_a_policy(tmp_path):
+    options = argparse.Namespace(preset="mini", set=[], out=str(tmp_path), round=1)
+    with pytest.raises(ValueError, match="--stage policy"):
+        experience.run(options)
