@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float
 
 from workbench.diffusion import noise
-from workbench.diffusion.samplers import SAMPLERS, SIGMA_MAX, SIGMA_MIN, StepTrace, schedule
+from workbench.diffusion.samplers import SAMPLERS, StepTrace, schedule
 from workbench.latents import Latents
 from workbench.layout import Mode
 from workbench.models.bundle import Bundle
@@ -41,8 +41,10 @@ class Question:
     seeds: Sequence[int] = (0,)
     """The first is shown in full."""
     sampler: str = "ab2"
-    sigma_max: float = SIGMA_MAX
-    sigma_min: float = SIGMA_MIN
+    sigma_max: float | None = None
+    """First noise level; None: the checkpoint's."""
+    sigma_min: float | None = None
+    """Last noise level; None: the checkpoint's."""
 
     def __post_init__(self) -> None:
         if self.mode not in BEFORE:
@@ -53,13 +55,13 @@ class Question:
             raise ValueError(f"calls: expected 1 to {MOST_CALLS}, got {self.calls}")
         if not 1 <= len(self.seeds) <= MOST_SEEDS:
             raise ValueError(f"seeds: expected 1 to {MOST_SEEDS} of them, got {len(self.seeds)}")
-        if not 0 < self.sigma_min < self.sigma_max:
-            raise ValueError(f"sigmas: expected 0 < sigma_min < sigma_max, got {self.sigma_min} and {self.sigma_max}")
 
-    @property
-    def sigmas(self) -> list[float]:
-        """The noise level of every network call."""
-        return schedule(self.calls, sampler=self.sampler, bounds=(self.sigma_max, self.sigma_min))
+    def sigmas(self, usual: tuple[float, float]) -> list[float]:
+        """The noise level of every network call; `usual` are the checkpoint's first and last one."""
+        high, low = self.sigma_max or usual[0], self.sigma_min or usual[1]
+        if not 0 < low < high:
+            raise ValueError(f"noise levels: expected 0 < last < first, got first {high:g} and last {low:g}")
+        return schedule(self.calls, sampler=self.sampler, bounds=(high, low))
 
 
 def denoise_events(
@@ -71,20 +73,26 @@ def denoise_events(
     first seed. Raises ValueError for missing cameras or unknown words.
     """
     question = question or Question()
+    sigmas = question.sigmas(bundle.spec.sigmas)
     latents = encode(bundle, observation, instruction)
     for mode in BEFORE[question.mode]:
         latents = ask(bundle, latents, mode, seed=question.seeds[0], calls=bundle.spec.calls)
     latents = latents.ask(question.mode)
     start = noise.draw(question.seeds, bundle.layout)
     calls: list[StepTrace] = []
-    for call in trace(bundle.denoiser, latents, start, sigmas=question.sigmas, sampler=question.sampler):
+    for call in trace(bundle.denoiser, latents, start, sigmas=sigmas, sampler=question.sampler):
         calls.append(call)
         yield Called(question.mode, len(calls), question.calls)
-    return _denoising(bundle, observation, latents, question, calls)
+    return _denoising(bundle, observation, latents, question, sigmas, calls)
 
 
 def _denoising(
-    bundle: Bundle, observation: Observation, latents: Latents, question: Question, calls: Sequence[StepTrace]
+    bundle: Bundle,
+    observation: Observation,
+    latents: Latents,
+    question: Question,
+    sigmas: Sequence[float],
+    calls: Sequence[StepTrace],
 ) -> Denoising:
     """All that can be read out of the calls."""
     given, known = latents.x, latents.known[0]
@@ -99,7 +107,7 @@ def _denoising(
         observation=observation,
         frames=[frame.name for frame in bundle.layout.frames],
         known=known.numpy(),
-        sigmas=np.array(question.sigmas),
+        sigmas=np.array(sigmas),
         seeds=tuple(question.seeds),
         x=torch.where(mask, given, seen).float().cpu().numpy(),
         denoised=denoised.float().cpu().numpy(),

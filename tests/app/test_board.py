@@ -1,5 +1,6 @@
 """The plan page's state fills in event by event, and never claims more than is known."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -7,13 +8,16 @@ import pytest
 
 from workbench.app.board import Board
 from workbench.app.engine import Engine, Loading
+from workbench.app.turns import Waiting
 from workbench.planning.best_of_n import PlanSettings
 from workbench.planning.events import Called, ChunkExecuted, Executed, Imagined, Proposed, Stepped, Valued
 
 
 @pytest.fixture
-def board(recorded) -> Board:
-    return Board(recorded, Engine())
+def board(recorded) -> Iterator[Board]:
+    engine = Engine()
+    yield Board(recorded, engine)
+    engine.close()
 
 
 def proposed(plan):
@@ -75,7 +79,34 @@ def test_pictures_after_the_chunk_come_before_the_outcome(board, recorded):
 def test_the_truth_of_the_chosen_one_is_shown_once_known(board, recorded):
     board.finish(recorded.plan)
     assert "succeeds in" in board.truth_html()
-    assert "fails" in board.truth_html(1)
+    assert "fails" in board.pick(1)
+    assert "fails" in board.truth_html(), "it stays picked"
+
+
+def test_a_candidate_that_was_not_executed_can_be(board, recorded):
+    offer = board.pick(5)
+    assert "#6" in offer and 'data-execute="5"' in offer
+    board.begin_execution([5])
+    assert board.pick(5) == "", "it is on its way"
+    board.see(Executed(5, recorded.plan.candidates[5].outcome))
+    assert "succeeds in 44 steps" in board.truth_html()
+    board.stop("cancelled")
+    for wrong in (8, -1, None, "x"):
+        with pytest.raises(ValueError, match="expected a candidate from 0 to 7"):
+            board.pick(wrong)
+
+
+def test_nothing_is_executed_before_something_is_chosen(board):
+    board.begin(PlanSettings())
+    with pytest.raises(ValueError, match="let the plan finish"):
+        board.check(None)
+
+
+def test_who_waits_sees_the_place(board):
+    board.begin_execution(None)
+    assert board.see(Waiting(3, "a simulator")) and not board.see(Waiting(3, "a simulator"))
+    assert "waiting for a simulator, 3rd in line" in board.html()
+    assert board.see(Waiting(2, "a simulator"))
 
 
 def test_without_a_renderer_the_recorded_truth_is_shown_and_named_so(board, recorded):

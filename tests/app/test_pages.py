@@ -1,4 +1,4 @@
-"""Both pages in a real browser, over the real simulator and a model with random weights.
+"""All pages in a real browser, over the real simulator and a model with random weights.
 
 The app runs as a user runs it, `workbench app`, on assets made here: two moments late in an episode, so that
 executing a candidate to the horizon takes seconds.
@@ -172,6 +172,69 @@ def test_plan_execute_the_winner_then_reveal_all(page):
     expect(page.locator("#truth .name")).to_have_text("#6")
 
 
+def test_a_candidate_that_was_not_executed_is_offered(page):
+    page.locator("#board .card h3").nth(4).click()
+    expect(page.locator("#truth")).to_contain_text("#5 has not been executed")
+    page.get_by_role("button", name="Execute this one").click()
+    expect(page.locator("#truth picture-wipe")).to_have_count(2, timeout=MINUTES)
+    expect(page.locator("#truth .name")).to_have_text("#5")
+    expect(page.locator("#board .card").nth(4).locator(".outcome")).to_have_count(1)
+    expect(page.locator("#board .outcome")).to_have_count(1)
+
+
+def test_pages_have_addresses_and_take_the_moment_along(page, address):
+    page.locator("#moments button").nth(1).click()
+    expect(page.locator("#board .facts")).to_contain_text("libero_mini_hard/3/")
+    here = f"?moment=libero_mini_hard-3-fresh3-step{LATE}"
+    assert page.url == address + here
+    page.wait_for_timeout(1000)
+    page.reload()
+    expect(page.locator("#board .facts")).to_contain_text("libero_mini_hard/3/")
+    page.get_by_role("link", name="Denoise").click()
+    page.wait_for_url(f"{address}denoise{here}")
+    expect(page.locator("#moments button").nth(1)).to_have_attribute("aria-pressed", "true")
+    expect(page.locator("#denoise .frame")).to_have_count(9, timeout=MINUTES)
+    page.wait_for_timeout(1000)  # Gradio complains on the console about what it has to break off
+    page.get_by_role("link", name="Plan").click()
+    page.wait_for_url(address + here)
+    expect(page.locator("#board .facts")).to_contain_text("libero_mini_hard/3/")
+
+
+def test_the_drawer_lies_over_the_page(page):
+    before = page.locator("#board .cards").bounding_box()
+    page.locator("#settings .toggle-button").click()
+    page.wait_for_timeout(700)
+    assert page.locator("#board .cards").bounding_box() == before
+
+
+def test_a_denoise_from_noise_to_answer(page, address):
+    page.goto(address + "denoise")
+    said = page.locator("#denoise .denoise header p.on")
+    expect(said).to_contain_text("Call 2 of 2 at noise level σ = 4", timeout=MINUTES)
+    columns = page.locator("#denoise .frame")
+    expect(columns).to_have_count(9)
+    expect(page.locator("#denoise .frame.given")).to_have_count(4)
+    expect(page.locator("#denoise .fan .scene [data-seed]")).to_have_count(2 * 8)
+    answer = page.locator('#denoise [data-frame="future primary"] .cell').last
+    given = page.locator('#denoise [data-frame="primary"] .cell').last
+    place = "e => getComputedStyle(e).backgroundPosition"
+    still = given.evaluate(place)
+    page.get_by_label("network call", exact=True).fill("0")
+    expect(said).to_contain_text("Call 1 of 2 at noise level σ = 80")
+    assert answer.evaluate(place).startswith("0%") and given.evaluate(place) == still
+    page.get_by_label("number input for network calls").fill("4")
+    page.get_by_label("number input for network calls").press("Enter")
+    expect(said).to_contain_text("Call 4 of 4", timeout=MINUTES)
+    expect(page.locator("#denoise .schedule circle")).to_have_count(4)
+    page.locator("#moments button").nth(1).click()  # another moment, with its own number of calls
+    expect(said).to_contain_text("Call 2 of 2", timeout=MINUTES)
+    page.get_by_label("last σ").fill("99")
+    page.get_by_label("last σ").press("Tab")
+    expect(page.locator("#denoise .note")).to_have_text(
+        "noise levels: expected 0 < last < first, got first 80 and last 99", timeout=MINUTES
+    )
+
+
 def test_cancel_goes_back_to_something_whole(page):
     page.locator("#plan").click()
     page.locator("#cancel").click()
@@ -218,7 +281,7 @@ def test_two_windows_do_not_disturb_each_other(browser, address):
 
 
 def test_an_episode_runs_live_and_can_be_stopped(page):
-    page.get_by_role("tab", name="Episode").click()
+    page.get_by_role("link", name="Episode").click()
     page.locator("#run").click()
     expect(page.locator("#episode .live img")).to_have_count(2, timeout=MINUTES)
     expect(page.locator("#episode .decision")).not_to_have_count(0, timeout=MINUTES)
@@ -228,7 +291,7 @@ def test_an_episode_runs_live_and_can_be_stopped(page):
 
 
 def test_an_episode_to_its_end(page):
-    page.get_by_role("tab", name="Episode").click()
+    page.get_by_role("link", name="Episode").click()
     page.locator("#run").click()
     expect(page.locator("#episode .headline")).to_contain_text("not solved within 100 steps", timeout=2 * MINUTES)
     expect(page.locator("#episode .decision")).to_have_count(13)

@@ -1,6 +1,7 @@
 """Every knob says what it costs, with the library's own count."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import replace
 
 import gradio as gr
@@ -14,10 +15,11 @@ from workbench.planning.best_of_n import PlanSettings
 
 
 @pytest.fixture
-def engine() -> Engine:
+def engine() -> Iterator[Engine]:
     engine = Engine()
-    engine.seconds_a_call = 0.01
-    return engine
+    engine._timed.append(0.01)
+    yield engine
+    engine.close()
 
 
 def first(**planned) -> RecordedMoment:

@@ -1,10 +1,10 @@
-"""One job after another in one thread; cancelling closes the generator there."""
+"""All jobs in turn in one thread, one event each; what one does to itself reaches no other."""
 
 import threading
 
 import pytest
 
-from workbench.app.worker import Cancelled, Worker
+from workbench.app.worker import LEAD, SILENCE, Cancelled, Worker
 
 
 @pytest.fixture
@@ -25,19 +25,131 @@ def test_events_arrive_in_order_and_the_result_last(worker):
     assert job.result == "done"
 
 
-def test_everything_runs_in_one_thread_in_order(worker):
-    seen = []
+def test_jobs_take_turns_in_one_thread(worker):
+    gate, seen = threading.Event(), []
 
-    def work(name):
-        for _ in range(3):
+    def work(name, events):
+        gate.wait(10)
+        for _ in range(events):
             seen.append((name, threading.current_thread().name))
             yield
 
-    jobs = [worker.start(lambda name=name: work(name)) for name in "ab"]
+    jobs = [worker.start(lambda name=name: work(name, 4)) for name in "abc"]
+    gate.set()
     for job in jobs:
         list(job)
-    assert [name for name, _ in seen] == list("aaabbb")
+    names = [name for name, _ in seen]
+    assert sorted(names) == sorted("abc" * 4)
+    for k in range(4):
+        assert set(names[3 * k : 3 * k + 3]) == set("abc"), f"one event each: {names}"
     assert len({thread for _, thread in seen}) == 1
+
+
+def test_a_short_job_does_not_wait_behind_a_long_one(worker, endless):
+    long = iter(worker.start(endless))
+    for _ in range(3):
+        next(long)
+    assert worker.busy == 1
+    assert list(worker.start(lambda: iter_of(1, 2, 3))) == [1, 2, 3], "while the endless one goes on"
+    assert not endless.closed.is_set()
+    long.close()
+    assert endless.closed.wait(5)
+
+
+def test_no_memory_left_ends_one_job(worker, endless):
+    class OutOfMemoryError(RuntimeError):
+        """As torch calls it."""
+
+    def greedy():
+        held = bytearray(1000)
+        yield len(held)
+        raise OutOfMemoryError("CUDA out of memory")
+
+    other = iter(worker.start(endless))
+    next(other)
+    job = worker.start(greedy)
+    with pytest.raises(OutOfMemoryError) as caught:
+        list(job)
+    frames = [entry.name for entry in caught.traceback]
+    assert "greedy" not in frames, "no frame of the job is kept, nor what it held"
+    next(other)
+
+
+def test_an_error_while_closing_hurts_nobody(worker):
+    def stubborn():
+        try:
+            while True:
+                yield
+        finally:
+            raise ValueError("cannot close")
+
+    events = iter(worker.start(stubborn))
+    next(events)
+    events.close()
+    assert list(worker.start(lambda: iter_of(7))) == [7]
+
+
+def test_whoever_is_cancelled_is_closed_before_anybody_else_goes_on(worker):
+    order, gate = [], threading.Event()
+
+    def busy():
+        gate.wait(10)
+        for k in range(3):
+            order.append(k)
+            yield
+
+    def held():
+        try:
+            while True:
+                yield
+        finally:
+            order.append("closed")
+
+    leaving = worker.start(held)
+    next(iter_events := iter(leaving))
+    job = worker.start(busy)
+    iter_events.close()
+    gate.set()
+    list(job)
+    assert order.index("closed") <= 1, "within one event of somebody else"
+
+
+def test_silence_is_told_when_asked_for(worker):
+    gate = threading.Event()
+
+    def slow():
+        gate.wait(10)
+        yield "event"
+
+    events = worker.start(slow).events(0.01)
+    assert next(events) is SILENCE
+    gate.set()
+    assert "event" in list(events)
+
+
+def test_nobody_runs_far_ahead_of_who_looks(worker):
+    made = []
+
+    def fast():
+        for k in range(10 * LEAD):
+            made.append(k)
+            yield k
+
+    events = iter(worker.start(fast))
+    next(events)
+    assert list(worker.start(lambda: iter_of(*range(3 * LEAD)))) == list(range(3 * LEAD)), "others go on meanwhile"
+    assert len(made) <= LEAD + 2
+    assert list(events)[-1] == 10 * LEAD - 1, "and it goes on when they are looked at"
+
+
+def test_stopping_closes_what_runs_and_takes_nothing_new(endless):
+    worker = Worker()
+    job = worker.start(endless)
+    next(iter(job))
+    worker.stop()
+    assert endless.closed.is_set()
+    with pytest.raises(Cancelled):
+        list(worker.start(endless))
 
 
 def test_what_the_work_raises_reaches_who_waits(worker):

@@ -8,6 +8,8 @@ import numpy as np
 
 from workbench import views
 from workbench.app.engine import PHASES, Engine, Loading
+from workbench.app.panel import waiting
+from workbench.app.turns import Waiting
 from workbench.moments import RecordedMoment
 from workbench.planning.best_of_n import PlanSettings
 from workbench.planning.events import Called, ChunkExecuted, Executed, Imagined, Proposed, Stepped, Valued
@@ -27,6 +29,7 @@ class Board:
         self.executed_live = False
         self.note = ""
         self.plan = _covered(recorded.plan)
+        self.picked: int | None = None
         self._settle()
 
     @property
@@ -48,7 +51,7 @@ class Board:
         candidates = [Candidate(i, settings.seed + i, empty) for i in range(settings.candidates)]
         self._settle()
         self.origin, self.note, self.progress, self.phase = "live", "", 0.0, "starting"
-        self.executed_live = False
+        self.executed_live, self.picked = False, None
         self.plan = Plan(
             moment=self.recorded.plan.moment,
             candidates=candidates,
@@ -67,6 +70,7 @@ class Board:
         self._settle()
         again = {c.index for c in self.plan.candidates} if indices is None else set(indices)
         self._ahead = 2 * len(again)
+        self.picked = None if indices is None else indices[0]
         self.note, self.progress, self.phase = "", 0.0, "rewinding"
         self.executed_live = True
         self._update({index: {"outcome": None} for index in again})
@@ -76,6 +80,9 @@ class Board:
         match event:
             case Loading():
                 self.phase = f"loading {event.what}"
+            case Waiting():
+                before, self.phase = self.phase, waiting(event)
+                return self.phase != before
             case Called():
                 self.progress, self.phase = event.done / event.total, PHASES[event.phase]
                 return False
@@ -112,7 +119,8 @@ class Board:
         recorded = self.recorded.plan
         if not _same(self.plan, recorded):
             self.plan, self.origin = _covered(recorded), "recorded"
-        wanted = [self.plan.best] if indices is not None else [c.index for c in recorded.candidates]
+        self.picked = None if indices is None else indices[0]
+        wanted = indices if indices is not None else [c.index for c in recorded.candidates]
         truth = {c.index: c.outcome for c in recorded.candidates}
         self._settle()
         self._update({index: {"outcome": truth[index]} for index in wanted})
@@ -138,16 +146,31 @@ class Board:
                 after = {index: views.observation_as_seen(seen, spec) for index, seen in after.items()}
             self._pictures = views.encode(plan, after=after)
         origin = "recorded plan, executed live" if self.executed_live and self.origin == "recorded" else self.origin
-        status = f"{origin} · {self.phase}" if self.phase else origin
+        others = self.engine.worker.busy - 1
+        shared = f" · shared with {others}" if self.phase and others > 0 else ""
+        status = f"{origin} · {self.phase}{shared}" if self.phase else origin
         return views.cards_html(plan, pictures=self._pictures, status=status, progress=self.progress, note=self.note)
 
-    def truth_html(self, index: int | None = None) -> str:
-        """Imagined beside real for one executed candidate (default: the chosen one); empty if there is none."""
-        executed = [c.index for c in self.plan.candidates if c.outcome is not None]
-        index = self.plan.best if index is None else index
-        if index not in executed:
-            return ""
-        return views.truth_html(self._seen(), index)
+    def truth_html(self) -> str:
+        """Imagined beside real for the picked candidate, else the chosen one; empty if it was not executed."""
+        index = self.plan.best if self.picked is None else self.picked
+        executed = {c.index for c in self.plan.candidates if c.outcome is not None}
+        return views.truth_html(self._seen(), index) if index in executed else ""
+
+    def pick(self, index: object) -> str:
+        """Somebody points at a candidate: its truth, or the offer to find it out. Empty while something runs."""
+        self.check([index])
+        self.picked = index
+        ready = self.progress is None and self.plan.best >= 0
+        return self.truth_html() or (views.offer_html(self.plan, index) if ready else "")
+
+    def check(self, indices: Sequence[object] | None) -> None:
+        """Raise ValueError unless there are such candidates, decided on."""
+        known = [c.index for c in self.plan.candidates]
+        if self.plan.best < 0:
+            raise ValueError("no candidate has been chosen yet: let the plan finish")
+        if wrong := [index for index in indices or () if index not in known]:
+            raise ValueError(f"expected a candidate from {known[0]} to {known[-1]}, got {wrong[0]!r}")
 
     def _seen(self) -> Plan:
         """The plan as the model sees it; as it is while no model is loaded."""

@@ -1,16 +1,24 @@
-"""What the app can do: plan, execute, run an episode. Owns the models and the simulator.
+"""What the app can do: plan, execute, denoise, run an episode. Owns the models, the simulators and the worker.
 
-Everything long is a generator of the library's events and runs in the worker's thread. One pair of models
-and one simulator are held at a time; the simulator is a process of its own.
+Everything long is a generator of the library's events; the worker advances those of all visitors in turn. One
+pair of models is held at a time: who wants another waits until nobody uses it. Simulators are lent.
 """
 
 import threading
-from collections.abc import Generator, Sequence
+import time
+from collections import deque
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
+from statistics import median
 from typing import Any
 
 from workbench import runtime
-from workbench.envs.process import ProcessEnv
+from workbench.app.simulators import MOST, Simulators
+from workbench.app.turns import Line, at_most, together
+from workbench.app.worker import Worker
+from workbench.denoising import Question, denoise_events
+from workbench.envs.base import Env
 from workbench.envs.suites import libero_assets, suites
 from workbench.models import checkpoints
 from workbench.models.bundle import Bundle
@@ -18,6 +26,9 @@ from workbench.planning.best_of_n import PlanSettings, plan_events
 from workbench.platforms import PlatformSpec
 from workbench.rollout import execute_candidates, run_episode
 from workbench.types import Moment, Plan
+from workbench.views import denoising_as_seen
+
+Events = Generator[Any, None, Any]
 
 PHASES = {"propose": "proposing", "imagine": "imagining", "value": "valuing"}
 """Phase of a plan to what people read while it runs."""
@@ -49,15 +60,16 @@ class EpisodeRequest:
 
 
 class Engine:
-    """Models and simulator behind the pages."""
+    """Models and simulators behind the pages."""
 
     def __init__(self, checkpoint: str = "mini", planner: str | None = None) -> None:
         self.checkpoint, self.planner = checkpoint, planner
-        self.seconds_a_call = SECONDS_A_CALL
+        self.worker = Worker()
+        self._timed: deque[float] = deque(maxlen=5)
         self._pair: tuple[Bundle, Bundle] | None = None
         self._pair_names: tuple[str, str | None] | None = None
-        self._env: ProcessEnv | None = None
-        self._env_key: tuple[str, int] | None = None
+        self._models = Line("another checkpoint to be free", together)
+        self._simulators, self._places = Simulators(), Line("a simulator", at_most(MOST))
         self._problem: str | None = None
         self._known_problem = threading.Event()
 
@@ -86,50 +98,70 @@ class Engine:
         self._known_problem.wait(timeout=PATIENCE)
         return self._problem
 
+    @property
+    def seconds_a_call(self) -> float:
+        """Seconds of one network call of one row here, when nobody else is served: the median of the last plans."""
+        return median(self._timed) if self._timed else SECONDS_A_CALL
+
     def seconds(self, settings: PlanSettings) -> float:
-        """Estimated seconds of a plan with these settings on this machine."""
-        return settings.network_calls * self.seconds_a_call
+        """Estimated seconds of a plan with these settings on this machine, shared with those who are served now."""
+        return settings.network_calls * self.seconds_a_call * (1 + self.worker.busy)
 
     # what it does (generators, for the worker) ---------------------------------------------------------
 
-    def warm(self, suite: str) -> Generator[Any, None, None]:
-        """Get ready in the background: renderer, models, the simulator of `suite`."""
+    def warm(self, suite: str) -> Events:
+        """Get ready in the background: models, renderer, the simulator of `suite`."""
         try:
+            yield from self._with_models(self.checkpoint, self.planner, lambda policy, planner: iter(()))
             yield Loading("renderer")
             self._problem = runtime.renderer_problem()
-            yield from self._load(self.checkpoint, self.planner)
         except ValueError as error:
             self._problem = str(error)
         finally:
             self._known_problem.set()
         if self._problem is None:
-            yield from self._simulator(suite)
+            yield from self._with_simulator(suite, lambda env: iter(()))
 
-    def plan(
-        self, moment: Moment, settings: PlanSettings, checkpoint: str, planner: str | None
-    ) -> Generator[Any, None, Plan]:
+    def plan(self, moment: Moment, settings: PlanSettings, checkpoint: str, planner: str | None) -> Events:
         """Make a plan live; learns how long a network call takes here."""
-        policy, imagines = yield from self._load(checkpoint, planner)
-        plan = yield from plan_events(policy, imagines, moment, settings=settings)
-        self.seconds_a_call = sum(plan.seconds.values()) / plan.network_calls
-        return plan
 
-    def execute(self, plan: Plan, indices: Sequence[int] | None) -> Generator[Any, None, Plan]:
+        def work(policy: Bundle, imagines: Bundle) -> Events:
+            clock = _Clock()
+            plan = yield from clock.count(plan_events(policy, imagines, moment, settings=settings))
+            self._timed.append(clock.seconds / plan.network_calls)
+            return plan
+
+        return (yield from self._with_models(checkpoint, planner, work))
+
+    def execute(self, plan: Plan, indices: Sequence[int] | None) -> Events:
         """Find the truth of candidates (default: all) in the simulator; every step of a lone one is filmed."""
-        policy = yield from self._policy_of(plan)
-        env = yield from self._simulator(suite_of(plan.moment))
-        watched = policy.spec.cameras if indices is not None and len(indices) == 1 else ()
-        seed = int(plan.config.get("seed", 0))
-        return (yield from execute_candidates(env, policy, plan, indices, seed=seed, cameras=watched))
+        name = plan.checkpoints.get("policy", {}).get("name")
+        checkpoint, planner = (name, None) if name in self.checkpoints() else (self.checkpoint, self.planner)
+        if self._pair is not None and self._pair[0].name == name:
+            checkpoint, planner = self._pair_names
+        seed, alone = int(plan.config.get("seed", 0)), indices is not None and len(indices) == 1
 
-    def episode(
-        self, request: EpisodeRequest, settings: PlanSettings, checkpoint: str, planner: str | None
-    ) -> Generator[Any, None, Any]:
+        def work(policy: Bundle, _: Bundle) -> Events:
+            watched = policy.spec.cameras if alone else ()
+            run = lambda env: execute_candidates(env, policy, plan, indices, seed=seed, cameras=watched)  # noqa: E731
+            return (yield from self._with_simulator(suite_of(plan.moment), run))
+
+        return (yield from self._with_models(checkpoint, planner, work))
+
+    def denoise(self, moment: Moment, question: Question, checkpoint: str) -> Events:
+        """Watch one question being answered; returns a `Denoising` with pictures as the model sees them."""
+
+        def work(policy: Bundle, _: Bundle) -> Events:
+            asked = denoise_events(policy, moment.observation, moment.instruction, question=question)
+            return denoising_as_seen((yield from asked), policy.spec)
+
+        return (yield from self._with_models(checkpoint, self._planner_with(checkpoint), work))
+
+    def episode(self, request: EpisodeRequest, settings: PlanSettings, checkpoint: str, planner: str | None) -> Events:
         """Run a closed loop with live pictures of all cameras."""
-        policy, imagines = yield from self._load(checkpoint, planner)
-        env = yield from self._simulator(request.suite)
-        return (
-            yield from run_episode(
+
+        def work(policy: Bundle, imagines: Bundle) -> Events:
+            run = lambda env: run_episode(  # noqa: E731
                 env,
                 policy,
                 planner=imagines if request.planner else None,
@@ -140,39 +172,64 @@ class Engine:
                 cameras=policy.spec.cameras,
                 address=f"{request.suite}/{request.task}/{request.init}",
             )
-        )
+            return (yield from self._with_simulator(request.suite, run))
+
+        return (yield from self._with_models(checkpoint, planner, work))
 
     def close(self) -> None:
-        """End the simulator's process."""
-        if self._env is not None:
-            self._env.close()
+        """End the worker and the simulators' processes."""
+        self.worker.stop()
+        self._simulators.close()
 
     # parts -------------------------------------------------------------------------------------------
 
-    def _policy_of(self, plan: Plan) -> Generator[Any, None, Bundle]:
-        """What continues after a plan's chunk: the policy that proposed it, where it is here."""
-        name = plan.checkpoints.get("policy", {}).get("name")
-        if self._pair is None or self._pair[0].name != name:
-            yield from self._load(name if name in self.checkpoints() else self.checkpoint, None)
-        return self._pair[0]
+    def _planner_with(self, checkpoint: str) -> str | None:
+        """The planner that need not be loaded anew beside `checkpoint`."""
+        here = self._pair_names
+        return here[1] if here and here[0] == checkpoint else self.planner if checkpoint == self.checkpoint else None
 
-    def _load(self, checkpoint: str, planner: str | None) -> Generator[Any, None, tuple[Bundle, Bundle]]:
-        if self._pair is None or self._pair_names != (checkpoint, planner):
-            yield Loading(f"checkpoint {checkpoint}")
-            self._pair = None  # before the next one is loaded: both may not fit
-            self._pair = checkpoints.load_pair(checkpoint, planner)
-            self._pair_names = (checkpoint, planner)
-        return self._pair
+    def _with_models(self, checkpoint: str, planner: str | None, work: Callable[[Bundle, Bundle], Events]) -> Events:
+        """Run `work` with these models, once nobody needs others."""
+        with self._models.ticket((checkpoint, planner)) as ticket:
+            yield from self._models.wait(ticket)
+            if self._pair is None or self._pair_names != (checkpoint, planner):
+                yield Loading(f"checkpoint {checkpoint}")
+            if self._pair is None or self._pair_names != (checkpoint, planner):  # nobody else has meanwhile
+                self._pair = None  # before the next one is loaded: both may not fit
+                self._pair = checkpoints.load_pair(checkpoint, planner)
+                self._pair_names = (checkpoint, planner)
+            return (yield from work(*self._pair))
 
-    def _simulator(self, suite: str) -> Generator[Any, None, ProcessEnv]:
-        size = self.spec.render_size if self.spec else 256
-        if self._env is None or self._env_key != (suite, size):
-            yield Loading(f"simulator of {suite}")
-            self.close()
-            self._env = None
-            self._env = ProcessEnv(suite, image_size=size)
-            self._env_key = (suite, size)
-        return self._env
+    def _with_simulator(self, suite: str, work: Callable[[Env], Events]) -> Events:
+        """Run `work` with a simulator of its own, once one is free."""
+        with self._places.ticket() as ticket:
+            yield from self._places.wait(ticket)
+            key = (suite, self.spec.render_size if self.spec else 256)
+            if not self._simulators.has(key):
+                yield Loading(f"simulator of {suite}")
+            env = self._simulators.borrow(key, lent=self._places.inside - 1)
+            try:
+                return (yield from work(env))
+            finally:
+                self._simulators.give_back(key, env)
+
+
+class _Clock:
+    """Seconds that a generator has worked, without the time between its events."""
+
+    seconds = 0.0
+
+    def count(self, events: Events) -> Events:
+        with closing(events):
+            while True:
+                begin = time.perf_counter()
+                try:
+                    event = next(events)
+                except StopIteration as end:
+                    return end.value
+                finally:
+                    self.seconds += time.perf_counter() - begin
+                yield event
 
 
 def _official_assets() -> bool:

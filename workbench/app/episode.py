@@ -4,18 +4,20 @@ from collections.abc import Iterator
 
 import gradio as gr
 
+from workbench.app import settings
 from workbench.app.engine import EpisodeRequest
 from workbench.app.loop import Loop
-from workbench.app.parts import Parts
-from workbench.app.plan import QUIET, RUN
-from workbench.app.settings import Controls
+from workbench.app.parts import QUIET, RUN, Parts
+from workbench.app.session import Session
+from workbench.app.settings import Choice
 
 PLANNERS = {"the policy alone": False, "best of N (see Settings)": True}
 INITS = 50
 
 
-def build(parts: Parts, controls: Controls) -> None:
+def build(demo: gr.Blocks, parts: Parts) -> None:
     """Components and handlers of the page."""
+    controls = settings.drawer(parts.engine, parts.default)
     suites = parts.engine.suites()
     first = next(iter(suites))
     with gr.Row(elem_id="episode-top"):
@@ -27,6 +29,9 @@ def build(parts: Parts, controls: Controls) -> None:
         stop = gr.Button("Stop", variant="stop", elem_id="stop", elem_classes="busy-only", scale=1)
     page = gr.HTML(Loop(parts.engine).html(), elem_id="episode", apply_default_css=False)
 
+    def on_load(request: gr.Request) -> None:
+        parts.open(request, lambda moment: Loop(parts.engine))
+
     def on_run(data: dict, request: gr.Request) -> Iterator[str]:
         session, choice = parts.session(request), controls.read(data)
         asked = EpisodeRequest(
@@ -37,15 +42,16 @@ def build(parts: Parts, controls: Controls) -> None:
     def on_stop(request: gr.Request) -> None:
         parts.session(request).cancel()
 
+    demo.load(on_load, **QUIET)
     inputs = {suite, task, init, planner, *controls.inputs}
     run.click(on_run, inputs, page, **RUN)
     stop.click(on_stop, queue=False, **QUIET)
     suite.change(lambda name: gr.Dropdown(_tasks(suites[name]), value=0), suite, task, **QUIET)
 
 
-def run_episode(parts: Parts, session, asked: EpisodeRequest, choice) -> Iterator[str]:
+def run_episode(parts: Parts, session: Session, asked: EpisodeRequest, choice: Choice) -> Iterator[str]:
     """Run it, or say why not."""
-    loop = session.loop
+    loop = session.shown
     loop.begin(parts.engine.suites()[asked.suite][asked.task], parts.engine.horizon(asked.suite))
     if why := parts.engine.cannot_execute():
         loop.stop(why)

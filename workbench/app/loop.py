@@ -5,6 +5,8 @@ from typing import Any
 
 from workbench import views
 from workbench.app.engine import PHASES, Engine, Loading
+from workbench.app.panel import waiting
+from workbench.app.turns import Waiting
 from workbench.planning.events import Called, Decided, EpisodeEnded, Stepped
 from workbench.types import Plan
 
@@ -27,6 +29,9 @@ class Loop:
         match event:
             case Loading():
                 self.phase = f"loading {event.what}"
+            case Waiting():
+                before, self.phase = self.phase, waiting(event)
+                return self.phase != before
             case Called():
                 self.phase = f"deciding: {PHASES[event.phase]}"
                 return False

@@ -2,6 +2,7 @@
 
 import os
 import socket
+import warnings
 from importlib import resources
 
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read when gradio is imported
@@ -12,12 +13,18 @@ from fastapi import FastAPI
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from workbench import moments, runtime, views
-from workbench.app import episode, plan, settings
+from workbench.app import denoise, episode, plan
 from workbench.app.engine import Engine, suite_of
 from workbench.app.parts import Parts
 from workbench.app.session import Sessions
-from workbench.app.worker import Worker
 from workbench.views.tags import tag
+
+PAGES = {
+    "": ("Plan", plan),
+    "denoise": ("Denoise", denoise),
+    "episode": ("Episode", episode),
+}
+"""Address to name and page, in the menu's order; what is not finished is not here."""
 
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]", "::1")
 TITLE = "Cosmos Policy Workbench"
@@ -34,20 +41,18 @@ def build(checkpoint: str = "mini", planner: str | None = None) -> gr.Blocks:
     recorded = {name: moments.load(name) for name in moments.available()}
     if not recorded:
         raise ValueError("the app opens on a recorded moment and found none: `workbench moments find` makes some")
-    parts = Parts(Engine(checkpoint, planner), Worker(), Sessions(), recorded)
-    with gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True) as demo:
-        with gr.Sidebar(label="Settings", position="right", open=False, width=330, elem_id="settings"):
-            controls = settings.build(parts.engine, parts.default)
-        gr.HTML(tag("strong", TITLE, class_="wb brand"), apply_default_css=False, elem_id="brand")
-        with gr.Tab("Plan", id="plan"):
-            plan.build(parts, controls)
-        with gr.Tab("Episode", id="episode"):
-            episode.build(parts, controls)
-        demo.load(parts.open, **plan.QUIET)
+    parts = Parts(Engine(checkpoint, planner), Sessions(), recorded)
+    demo = gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True)
+    for path, (name, page) in PAGES.items():
+        with demo.route(name, path) if path else demo:
+            gr.Navbar(main_page_name=PAGES[""][0])
+            gr.HTML(tag("strong", TITLE, class_="wb brand"), apply_default_css=False, elem_id="brand")
+            page.build(demo, parts)
+    with demo:
         demo.unload(parts.leave)
     demo.parts = parts
     # In the background, what the first click will need; what goes wrong is said on that click.
-    parts.worker.start(lambda: parts.engine.warm(suite_of(parts.default.plan.moment)))
+    parts.engine.worker.start(lambda: parts.engine.warm(suite_of(parts.default.plan.moment)))
     return demo
 
 
@@ -57,17 +62,24 @@ def asgi(demo: gr.Blocks, *, host: str = "127.0.0.1") -> FastAPI:
     Mounted rather than launched: `Blocks.launch` gives up if a loaded machine or a proxy keeps it from
     fetching its own page within three seconds.
     """
-    css = (resources.files("workbench.app") / "static" / "app.css").read_text(encoding="utf-8")
+    static = resources.files("workbench.app") / "static"
+    css, script = ((static / name).read_text(encoding="utf-8") for name in ("app.css", "app.js"))
     theme = gr.themes.Base(font=FONT, font_mono=MONO, primary_hue="blue", neutral_hue="slate", text_size="sm")
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     if host in LOOPBACK:  # a page of another site must not reach this one through a name of its own
         app.add_middleware(TrustedHostMiddleware, allowed_hosts=[*LOOPBACK])
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "SSR mode is not supported")  # nor is it asked for
+        return _mounted(app, demo, theme, head=f"{views.head_html()}<style>{css}</style><script>{script}</script>")
+
+
+def _mounted(app: FastAPI, demo: gr.Blocks, theme: gr.themes.Base, *, head: str) -> FastAPI:
     return gr.mount_gradio_app(
         app,
         demo,
         path="/",
         theme=theme,
-        head=f"{views.head_html()}<style>{css}</style>",
+        head=head,
         footer_links=[],
         run_history=False,
         ssr_mode=False,

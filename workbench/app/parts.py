@@ -1,15 +1,42 @@
-"""What all pages share: the engine, the worker, the windows, the recorded moments."""
+"""What all pages share: the engine, the windows, the recorded moments."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import gradio as gr
 
-from workbench.app.board import Board
+from workbench import views
 from workbench.app.engine import Engine
-from workbench.app.loop import Loop
 from workbench.app.session import Session, Sessions
-from workbench.app.worker import Worker
 from workbench.moments import RecordedMoment
+
+QUIET = {"show_progress": "hidden", "api_visibility": "private"}
+"""The page shows its own progress."""
+
+RUN = QUIET | {"concurrency_limit": None}
+"""What runs takes turns in the worker, not in Gradio's queue."""
+
+AGAIN = RUN | {"trigger_mode": "always_last"}
+"""The same for what runs at every change of a control: the last change counts."""
+
+PICK_MOMENT = """element.addEventListener('click', (event) => {
+  const button = event.target.closest('[data-name]');
+  if (!button) return;
+  history.replaceState(null, '', '?moment=' + encodeURIComponent(button.dataset.name));
+  trigger('select', { name: button.dataset.name });
+});"""
+"""The moment is part of the page's address; the menu takes it along (static/app.js)."""
+
+
+@contextmanager
+def one_line() -> Iterator[None]:
+    """What cannot be is said on the page in one line, without a traceback on the terminal."""
+    try:
+        yield
+    except ValueError as error:
+        raise gr.Error(str(error), print_exception=False) from None
 
 
 @dataclass(frozen=True, eq=False)
@@ -17,19 +44,23 @@ class Parts:
     """The app behind its pages."""
 
     engine: Engine
-    worker: Worker
     sessions: Sessions
     moments: dict[str, RecordedMoment]
 
     @property
     def default(self) -> RecordedMoment:
-        """The moment on which the page opens."""
+        """The moment on which the pages open."""
         return next(iter(self.moments.values()))
 
-    def open(self, request: gr.Request) -> None:
-        """A window has been opened."""
-        session = Session(self.worker, Board(self.default, self.engine), Loop(self.engine))
+    def open(self, request: gr.Request, shown: Callable[[RecordedMoment], Any]) -> tuple[Session, RecordedMoment]:
+        """A window has been opened, on the moment in its address; `shown` makes what it shows of that."""
+        name = request.query_params.get("moment")
+        if name is not None and name not in self.moments:
+            gr.Warning("the address names no moment that is here: this is the first one")
+        moment = self.moments.get(name, self.default)
+        session = Session(self.engine.worker, shown(moment))
         self.sessions.add(str(request.session_hash), session)
+        return session, moment
 
     def leave(self, request: gr.Request) -> None:
         """A window has been closed: nothing runs for nobody."""
@@ -48,8 +79,16 @@ class Parts:
             raise gr.Error(f"expected one of {', '.join(self.moments)}; got {name!r}", print_exception=False)
         return self.moments[name]
 
+    def strip(self, chosen: str) -> str:
+        """All moments to choose from."""
+        return views.gallery_html([(name, one.plan.moment) for name, one in self.moments.items()], chosen=chosen)
+
+    def moments_html(self) -> gr.HTML:
+        """The component with them."""
+        first = self.strip(self.default.name)
+        return gr.HTML(first, elem_id="moments", js_on_load=PICK_MOMENT, apply_default_css=False)
+
     def close(self) -> None:
         """The app ends: nothing keeps running."""
         self.sessions.clear()
-        self.worker.stop()
         self.engine.close()

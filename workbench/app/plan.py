@@ -1,39 +1,32 @@
 """The plan page: pick a moment, plan, compare eight candidates, execute them."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import gradio as gr
 
-from workbench import views
+from workbench.app import settings
 from workbench.app.board import Board
-from workbench.app.parts import Parts
-from workbench.app.settings import DEFAULT, PRESETS, Controls, brought
-
-QUIET = {"show_progress": "hidden", "api_visibility": "private"}
-"""The page shows its own progress."""
-
-RUN = QUIET | {"concurrency_limit": None}
-"""What runs waits in the worker's queue, not in Gradio's."""
-
-PICK_MOMENT = """element.addEventListener('click', (event) => {
-  const button = event.target.closest('[data-name]');
-  if (button) trigger('select', { name: button.dataset.name });
-});"""
+from workbench.app.parts import QUIET, RUN, Parts, one_line
+from workbench.app.settings import DEFAULT, PRESETS, brought
 
 PICK_CARD = """element.addEventListener('click', (event) => {
   const card = event.target.closest('.card');
   if (card && !event.target.closest('button')) trigger('select', { index: Number(card.dataset.candidate) });
 });"""
 
+PICK_OFFER = """element.addEventListener('click', (event) => {
+  const offer = event.target.closest('[data-execute]');
+  if (offer) trigger('select', { index: Number(offer.dataset.execute) });
+});"""
 
-def build(parts: Parts, controls: Controls) -> None:
+
+def build(demo: gr.Blocks, parts: Parts) -> None:
     """Components and handlers of the page."""
+    controls = settings.drawer(parts.engine, parts.default)
     first = Board(parts.default, parts.engine)
     with gr.Row(elem_id="plan-top", equal_height=True):
-        strip = gr.HTML(
-            _strip(parts, parts.default.name), elem_id="moments", js_on_load=PICK_MOMENT, apply_default_css=False
-        )
+        strip = parts.moments_html()
         with gr.Column(elem_id="plan-actions", scale=0, min_width=292):
             preset = gr.Radio(list(PRESETS), value=DEFAULT, show_label=False, container=False, elem_id="preset")
             with gr.Row():
@@ -42,38 +35,51 @@ def build(parts: Parts, controls: Controls) -> None:
                 reveal = gr.Button("Execute all", elem_id="reveal", elem_classes="idle-only", size="sm")
                 cancel = gr.Button("Cancel", variant="stop", elem_id="cancel", elem_classes="busy-only", size="sm")
     board = gr.HTML(first.html(), elem_id="board", js_on_load=PICK_CARD, apply_default_css=False)
-    truth = gr.HTML("", elem_id="truth", apply_default_css=False)
+    truth = gr.HTML("", elem_id="truth", js_on_load=PICK_OFFER, apply_default_css=False)
+
+    def on_load(request: gr.Request) -> tuple:
+        session, moment = parts.open(request, lambda moment: Board(moment, parts.engine))
+        if moment is parts.default:  # the page came with it
+            return (gr.skip(),) * (2 + len(controls.of_moment))
+        return parts.strip(moment.name), session.shown.html(), *brought(moment)
 
     def on_plan(data: dict, request: gr.Request) -> Iterator[tuple[str, str]]:
         session, choice = parts.session(request), controls.read(data)
-        moment = session.board.moment
-        session.board.begin(choice.settings)
+        board = session.shown
+        moment = board.moment
+        board.begin(choice.settings)
         work = lambda: parts.engine.plan(moment, choice.settings, choice.checkpoint, choice.planner)  # noqa: E731
-        for _ in session.run(work, session.board):
-            yield session.board.html(), ""
+        for _ in session.run(work, board):
+            yield board.html(), ""
 
     def on_winner(request: gr.Request) -> Iterator[tuple[str, str]]:
-        yield from execute(parts, request, everything=False)
+        yield from execute(parts, request, [parts.session(request).shown.plan.best])
 
     def on_reveal(request: gr.Request) -> Iterator[tuple[str, str]]:
-        yield from execute(parts, request, everything=True)
+        yield from execute(parts, request, None)
+
+    def on_offer(event: gr.EventData, request: gr.Request) -> Iterator[tuple[str, str]]:
+        yield from execute(parts, request, [event.index])
 
     def on_moment(event: gr.EventData, request: gr.Request) -> tuple:
         session, moment = parts.session(request), parts.moment(event.name)
         session.cancel()
-        session.board = Board(moment, parts.engine)
-        return _strip(parts, moment.name), session.board.html(), "", *brought(moment)
+        session.shown = Board(moment, parts.engine)
+        return parts.strip(moment.name), session.shown.html(), "", *brought(moment)
 
     def on_card(event: gr.EventData, request: gr.Request) -> str:
-        return parts.session(request).board.truth_html(event.index)
+        with one_line():
+            return parts.session(request).shown.pick(event.index)
 
     def on_cancel(request: gr.Request) -> None:
         parts.session(request).cancel()
 
     both = [board, truth]
+    demo.load(on_load, None, [strip, board, *controls.of_moment], **QUIET)
     plan.click(on_plan, controls.inputs, both, **RUN)
     winner.click(on_winner, None, both, **RUN)
     reveal.click(on_reveal, None, both, **RUN)
+    truth.select(on_offer, None, both, **RUN)
     cancel.click(on_cancel, queue=False, **QUIET)
     strip.select(on_moment, None, [strip, *both, *controls.of_moment], **QUIET)
     board.select(on_card, None, truth, **QUIET)
@@ -82,10 +88,12 @@ def build(parts: Parts, controls: Controls) -> None:
     preset.input(None, preset, ensembles, js=f"(name) => ({json.dumps(PRESETS)})[name]", **QUIET)
 
 
-def execute(parts: Parts, request: gr.Request, *, everything: bool) -> Iterator[tuple[str, str]]:
-    """The truth of the chosen candidate or of all: from the simulator, or as recorded where there is none."""
+def execute(parts: Parts, request: gr.Request, indices: Sequence[int] | None) -> Iterator[tuple[str, str]]:
+    """The truth of some candidates or of all: from the simulator, or as recorded where there is none."""
     session = parts.session(request)
-    board, indices = session.board, None if everything else [session.board.plan.best]
+    board = session.shown
+    with one_line():
+        board.check(indices)
     if why := parts.engine.cannot_execute():
         board.uncover(indices, why)
         yield board.html(), board.truth_html()
@@ -94,7 +102,3 @@ def execute(parts: Parts, request: gr.Request, *, everything: bool) -> Iterator[
     board.begin_execution(indices)
     for _ in session.run(lambda: parts.engine.execute(plan, indices), board):
         yield board.html(), board.truth_html()
-
-
-def _strip(parts: Parts, chosen: str) -> str:
-    return views.gallery_html([(name, one.plan.moment) for name, one in parts.moments.items()], chosen=chosen)

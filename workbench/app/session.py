@@ -6,52 +6,64 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from typing import Any
 
-from workbench.app.board import Board
-from workbench.app.loop import Loop
-from workbench.app.worker import Cancelled, Job, Work, Worker
+from workbench.app.worker import SILENCE, Cancelled, Job, Work, Worker
 
-MOST = 32
+MOST = 64
 """Windows remembered at once; the one that was used longest ago is forgotten first."""
 
-EVERY = 0.12
-"""Seconds between two looks at something that changes all the time."""
+EVERY, SELDOM = 0.2, 0.5
+"""Seconds between two updates of a page: of something new, and of mere progress."""
 
 
 class Session:
-    """One window: its plan, its episode, and what runs for it."""
+    """One window: what it shows, and what runs for it."""
 
-    def __init__(self, worker: Worker, board: Board, loop: Loop) -> None:
-        self.worker, self.board, self.loop = worker, board, loop
+    def __init__(self, worker: Worker, shown: Any) -> None:
+        self.worker, self.shown = worker, shown
         self._job: Job | None = None
 
     def run(self, work: Work, state: Any) -> Iterator[None]:
         """Run `work` and let `state` see its events; yields whenever there is something new to show.
 
-        What ran for this window before is cancelled. `state.finish` gets the result, `state.stop` the reason
-        of an early end, in one line.
+        What ran for this window before is closed: a visitor has one job. `state.finish` gets the result,
+        `state.stop` the reason of an early end, in one line.
         """
         self.cancel()
         job = self._job = self.worker.start(work)
-        shown = time.monotonic()
         yield
         try:
-            for event in job:
-                if state.see(event) or time.monotonic() - shown > EVERY:
-                    shown = time.monotonic()
-                    yield
+            yield from self._watch(job, state)
             state.finish(job.result)
         except Cancelled:
             if self._job is not job:  # another run has taken the page over
                 return
             state.stop("cancelled")
         except Exception as error:  # whatever went wrong is said on the page, and the page lives on
-            state.stop(" ".join(str(error).split()) or type(error).__name__)
+            state.stop(in_words(error))
         yield
+
+    def _watch(self, job: Job, state: Any) -> Iterator[None]:
+        """Let `state` see the events; yields at most every `EVERY` seconds."""
+        shown, due = time.monotonic(), None
+        for event in job.events(EVERY):
+            if event is not SILENCE:
+                patience = EVERY if state.see(event) else SELDOM
+                due = min(due or shown + patience, shown + patience)
+            if due is not None and time.monotonic() >= due:
+                yield
+                shown, due = time.monotonic(), None
 
     def cancel(self) -> None:
         """Stop what runs for this window, if anything does."""
         if self._job is not None:
             self._job.cancel()
+
+
+def in_words(error: Exception) -> str:
+    """An error as one line for the person at the page."""
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":  # torch's, by name
+        return "not enough memory for this: ask for fewer candidates, futures, values or seeds"
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 class Sessions:

@@ -78,11 +78,17 @@ def brought(moment: RecordedMoment) -> list[float | None]:
     return [moment.plan.config.get(name, usual[name]) for name in OF_MOMENT]
 
 
+def drawer(engine: Engine, first: RecordedMoment) -> Controls:
+    """All of it in a drawer at the right edge."""
+    with gr.Sidebar(label="Settings", position="right", open=False, width=330, elem_id="settings"):
+        return build(engine, first)
+
+
 def build(engine: Engine, first: RecordedMoment) -> Controls:
     """The table of what everything costs, and the controls, set as for the moment `first`."""
     paper, names = PlanSettings(), engine.checkpoints()
-    cost = gr.HTML(cost_html(engine, paper), apply_default_css=False)
     set_by = dict(zip(OF_MOMENT, brought(first), strict=True))
+    cost = gr.HTML(cost_html(engine, replace(paper, **set_by)), apply_default_css=False)
     by_name = {name: _slider(name, set_by.get(name, getattr(paper, name))) for name in KNOBS}
     by_name["sigma_min"] = gr.Number(
         set_by["sigma_min"], label="last noise level of a candidate (lower: they differ more; empty: the checkpoint's)"

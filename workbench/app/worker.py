@@ -1,13 +1,24 @@
-"""One thread that runs one generator of events after another: models and simulators live in it alone."""
+"""One thread that advances all visitors' generators in turn, one event each: models and simulators live in it alone.
+
+So a slider does not wait behind somebody's best-of-8: it gets every second event. What one job does to itself
+(an error, no memory left, being cancelled) ends that job and no other.
+"""
 
 import threading
+from collections import deque
 from collections.abc import Callable, Generator, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Any
 
 Work = Callable[[], Generator[Any, None, Any]]
+
+
+LEAD = 64
+"""Events that a job may be ahead of whoever looks at them; then others have its turns."""
+
+
+SILENCE = object()
+"""Stands for an event that has not come."""
 
 
 class Cancelled(Exception):
@@ -17,17 +28,30 @@ class Cancelled(Exception):
 class Job:
     """A generator on its way through the worker: iterate for its events; then `result` is what it returned."""
 
-    def __init__(self, work: Work) -> None:
+    def __init__(self, work: Work, wake: Callable[[], None]) -> None:
         self.result: Any = None
-        self._work, self._events = work, SimpleQueue()
-        self._stopped = threading.Event()
-        self._future: Future | None = None
+        self._work, self._wake = work, wake
+        self._generator: Generator[Any, None, Any] | None = None
+        self._events: SimpleQueue = SimpleQueue()
+        self._stopped = self._cancelled = False
 
     def __iter__(self) -> Iterator[Any]:
         """Yield events as they come; raise what the work raised, or Cancelled. Leaving the loop cancels."""
+        return self.events(None)
+
+    def events(self, patience: float | None) -> Iterator[Any]:
+        """The same, and `SILENCE` whenever nothing has come for `patience` seconds."""
         try:
             while True:
-                kind, value = self._events.get()
+                try:
+                    kind, value = self._events.get(timeout=patience)
+                except Empty:
+                    yield SILENCE
+                    continue
+                if self._events.qsize() == LEAD - 1:
+                    self._wake()
+                if self._cancelled:  # what is left of it interests nobody
+                    raise Cancelled
                 if kind == "event":
                     yield value
                 elif kind == "result":
@@ -38,47 +62,104 @@ class Job:
         finally:
             self.cancel()
 
-    @property
-    def idle(self) -> bool:
-        """Whether no event is waiting to be looked at."""
-        return self._events.empty()
-
     def cancel(self) -> None:
         """Close the generator before its next event, in the worker's thread. Idempotent, from any thread."""
-        self._stopped.set()
+        self._stopped = self._cancelled = True
         self._events.put(("error", Cancelled()))
-        if self._future is not None:
-            self._future.cancel()
+        self._wake()
 
-    def run(self) -> None:
-        """The worker's side."""
+    # the worker's side -------------------------------------------------------------------------------
+
+    @property
+    def stopped(self) -> bool:
+        """Whether it waits to be closed."""
+        return self._stopped
+
+    @property
+    def ready(self) -> bool:
+        """Whether a turn would be of use."""
+        return self._stopped or self._events.qsize() < LEAD
+
+    def advance(self) -> bool:
+        """Make one event; False when there will be no more."""
         try:
-            with closing(self._work()) as events:
-                self._exhaust(events)
+            if self._generator is None:
+                self._generator = self._work()
+            self._events.put(("event", next(self._generator)))
+            return True
+        except StopIteration as end:
+            self._events.put(("result", end.value))
         except Exception as error:  # the page that iterates shows it
-            self._events.put(("error", error))
+            # Without the traceback, whose frames would keep the job's tensors.
+            self._events.put(("error", error.with_traceback(None)))
+        self._stopped = True
+        return False
 
-    def _exhaust(self, events: Generator[Any, None, Any]) -> None:
-        while not self._stopped.is_set():
+    def close(self) -> None:
+        """Let the generator clean up; what goes wrong there reaches nobody else."""
+        generator, self._generator = self._generator, None
+        if generator is not None:
             try:
-                self._events.put(("event", next(events)))
-            except StopIteration as end:
-                self._events.put(("result", end.value))
-                return
+                generator.close()
+            except Exception as error:
+                self._events.put(("error", error.with_traceback(None)))
 
 
 class Worker:
-    """Runs jobs in order, each to its end."""
+    """Advances jobs in turn, in a thread of its own, until it is stopped."""
 
     def __init__(self) -> None:
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix="engine")
+        self._jobs: deque[Job] = deque()
+        self._changed = threading.Condition()
+        self._ended = False
+        self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
+        self._thread.start()
+
+    @property
+    def busy(self) -> int:
+        """How many jobs share the thread now."""
+        return len(self._jobs)
 
     def start(self, work: Work) -> Job:
-        """Put `work` in the queue; it begins when what came before has ended."""
-        job = Job(work)
-        job._future = self._pool.submit(job.run)
+        """Let `work` take part from the next turn on."""
+        job = Job(work, self._wake)
+        with self._changed:
+            if self._ended:
+                job.cancel()
+            else:
+                self._jobs.append(job)
+            self._changed.notify()
         return job
 
     def stop(self) -> None:
-        """Finish what runs and take nothing new."""
-        self._pool.shutdown(cancel_futures=True)
+        """Close everything that runs and take nothing new."""
+        with self._changed:
+            self._ended = True
+            for job in self._jobs:
+                job.cancel()
+            self._changed.notify()
+        self._thread.join()
+
+    def _wake(self) -> None:
+        with self._changed:
+            self._changed.notify()
+
+    def _run(self) -> None:
+        while (job := self._next()) is not None:
+            alive = not job.stopped and job.advance()
+            if not alive:
+                job.close()
+                with self._changed:
+                    self._jobs.remove(job)
+
+    def _next(self) -> Job | None:
+        """Whose turn it is: first whoever waits to be closed, which frees what it holds; None at the end."""
+        with self._changed:
+            while not any(job.ready for job in self._jobs):
+                if self._ended and not self._jobs:
+                    return None
+                self._changed.wait()
+            job = next((job for job in self._jobs if job.stopped), None) or next(job for job in self._jobs if job.ready)
+            self._jobs.remove(job)  # to the end of the line
+            self._jobs.append(job)
+            return job

@@ -3,9 +3,11 @@
     plan_html(plan)             a whole self-contained page: cards, paths, truth
     cards_html(plan)            candidate cards with headline, modes and paths
     truth_html(plan, index)     imagined beside real for one executed candidate
+    offer_html(plan, index)     the offer to execute a candidate
     outcomes_html(plan)         believed value against realised worth, all candidates
     orbit_html(plan)            all paths in a figure that a drag turns
     episode_html(state)         a closed loop, live or finished
+    panel_html(body)            any of these below a line that says how the work stands
     gallery_html(moments)       a strip of moments to choose from
     denoise_html(denoising)     one question from noise to answer: strip, fan, curves, schedule under a slider
     strip_html(denoising)       its latent frames at every call; `change` in numbers
@@ -28,8 +30,9 @@ from workbench.views.episode import EpisodeState, episode_html
 from workbench.views.fan import curves_html, ends, fan_html, spread
 from workbench.views.gallery import gallery_html
 from workbench.views.page import fragment, head_html, plan_html
+from workbench.views.panel import panel_html
 from workbench.views.paths import actions_figure, orbit_html, paths_figure
-from workbench.views.reveal import outcomes_html, truth_html
+from workbench.views.reveal import offer_html, outcomes_html, truth_html
 from workbench.views.seen import as_seen, denoising_as_seen, observation_as_seen
 from workbench.views.strip import change, strip_html
 from workbench.views.values import values_figure
@@ -52,8 +55,10 @@ __all__ = [
     "gallery_html",
     "head_html",
     "observation_as_seen",
+    "offer_html",
     "orbit_html",
     "outcomes_html",
+    "panel_html",
     "paths_figure",
     "plan_html",
     "schedule_svg",

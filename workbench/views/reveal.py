@@ -59,6 +59,14 @@ def truth_html(plan: Plan, index: int) -> str:
     return tag("section", title, tag("div", *parts, class_="cameras"), class_="wb truth", style=own(index))
 
 
+def offer_html(plan: Plan, index: int) -> str:
+    """What stands in the truth's place before candidate `index` has been executed: a button that says so
+    (`data-execute`)."""
+    button = tag("button", "Execute this one", type="button", class_="press", data_execute=index)
+    title = tag("h3", tag("span", words.name(index), class_="name"), " has not been executed. ", button)
+    return tag("section", title, class_="wb truth offer", style=own(index))
+
+
 def _camera(plan: Plan, candidate: Candidate, camera: str) -> str:
     now = plan.moment.observation.images[camera]
     imagined, real = imagined_picture(candidate, camera), real_picture(candidate, camera)
