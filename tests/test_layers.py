@@ -20,6 +20,8 @@ LAYERS = """
     images
     diffusion
     platforms
+    wire
+    client
     models
     steps
     policy
@@ -29,6 +31,7 @@ LAYERS = """
     data
     envs
     control
+    whatif
     rollout
     collect
     prepare

@@ -50,3 +50,16 @@ class Env(Protocol):
     def close(self) -> None:
         """Release the renderer. Idempotent."""
         ...
+
+
+@runtime_checkable
+class Furnished(Env, Protocol):
+    """A simulated task whose objects can be moved by hand."""
+
+    def objects(self) -> dict[str, np.ndarray]:
+        """Where every object that can be moved is: name to (3,) metres."""
+        ...
+
+    def move(self, name: str, by: np.ndarray) -> None:
+        """Put an object `by` (3,) metres beside where it is, at rest. ValueError lists the known ones."""
+        ...

@@ -139,6 +139,29 @@ class LiberoEnv:
         self._success = bool(snapshot["success"])
         self._proprio = np.array(snapshot["proprio"], dtype=np.float64)
 
+    def objects(self) -> dict[str, Float[np.ndarray, "3"]]:
+        """Where every object with a free joint is: name to metres."""
+        return {name: self.sim.data.get_joint_qpos(joint)[:3].copy() for name, joint in self._free_joints().items()}
+
+    def move(self, name: str, by: Float[np.ndarray, "3"]) -> None:
+        """Put an object `by` metres beside where it is, at rest. ValueError lists the known ones."""
+        joints, by = self._free_joints(), np.asarray(by, dtype=np.float64)
+        if name not in joints:
+            raise ValueError(f"object: expected one of {', '.join(joints) or '(none can be moved)'}; got {name!r}")
+        if by.shape != (3,) or not np.isfinite(by).all():
+            raise ValueError(f"expected three finite numbers of metres, got {by}")
+        pose = self.sim.data.get_joint_qpos(joints[name]).copy()
+        pose[:3] += by
+        self.sim.data.set_joint_qpos(joints[name], pose)
+        self.sim.data.set_joint_qvel(joints[name], np.zeros(6))
+        self.sim.forward()
+        self._success = bool(self._env.env._check_success())
+
+    def _free_joints(self) -> dict[str, str]:
+        model = self.sim.model
+        joints = {name: body.joints[0] for name, body in self._env.env.objects_dict.items() if body.joints}
+        return {name: joint for name, joint in joints.items() if model.jnt_type[model.joint_name2id(joint)] == 0}
+
     def close(self) -> None:
         """Release the renderer. Idempotent."""
         if self._env is not None:

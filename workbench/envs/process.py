@@ -106,6 +106,14 @@ class ProcessEnv:
         """See `Env.restore`."""
         self._call("restore", dict(snapshot))
 
+    def objects(self) -> dict[str, np.ndarray]:
+        """See `Furnished.objects`."""
+        return self._call("objects")
+
+    def move(self, name: str, by: np.ndarray) -> None:
+        """See `Furnished.move`."""
+        self._call("move", name, np.array(by))
+
     def close(self) -> None:
         """End the process. Idempotent."""
         with self._lock:
@@ -138,7 +146,7 @@ class ProcessEnv:
             self._history = [(name, arguments)]
         elif name == "snapshot":
             self._history = [("restore", (reply,))]
-        elif name == "step":
+        elif name in ("step", "move"):
             self._history.append((name, arguments))
 
     def _start(self) -> None:
