@@ -21,8 +21,9 @@ def samples(tmp_path_factory) -> Samples:
     return Samples(readers.Episodes(found[:2]), readers.Episodes(found), chunk_size=4, gamma=0.9)
 
 
-def prepare(batch, random):
-    return [(s.kind, s.actions.tobytes(), s.future_images["wrist"].tobytes()) for s in batch], random.random()
+def prepare(batch, randoms):
+    read = [(s.kind, s.actions.tobytes(), s.future_images["wrist"].tobytes()) for s in batch]
+    return read, [random.random() for random in randoms]
 
 
 def test_lazy_episodes_are_the_eager_ones(samples):

@@ -15,8 +15,8 @@ from torch.utils.data import DataLoader, Dataset
 from workbench.data.mixing import Sampler
 from workbench.data.samples import Sample, Samples
 
-Prepare = Callable[[Sequence[Sample], np.random.Generator], Any]
-"""Samples of a batch and the randomness of that batch in; what the loader yields out. It is sent to the workers."""
+Prepare = Callable[[Sequence[Sample], Sequence[np.random.Generator]], Any]
+"""Samples and the randomness of each in; what the loader yields out. It is sent to the workers."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,6 +24,8 @@ class Key:
     """Which samples make a batch."""
 
     iteration: int
+    rows: Int[np.ndarray, " b"]
+    """Their places in the whole batch."""
     indices: Int[np.ndarray, " b"]
     coins: Float[np.ndarray, " b"]
 
@@ -51,7 +53,7 @@ class Loader:
             raise ValueError(f"expected a batch that {parts} processes share evenly, got {size}: choose a multiple")
         Sampler(len(samples), size)  # checks the size
         self.samples, self.size, self.seed, self.workers, self.share = samples, size, seed, workers, share
-        self._work = _Work(samples, prepare, seed, part)
+        self._work = _Work(samples, prepare, seed)
 
     def batches(self, start: int = 0) -> Iterator[Any]:
         """This process's part of the batch of iteration `start`, then of the next, without end."""
@@ -70,17 +72,18 @@ class Loader:
         epoch, batch = divmod(start, per_epoch)
         sampler = Sampler(len(self.samples), self.size, seed=self.seed, epoch=epoch, batch=batch)
         for iteration, (indices, coins) in enumerate(sampler, start):
-            yield Key(iteration, indices[part::parts], coins[part::parts])
+            yield Key(iteration, np.arange(part, self.size, parts), indices[part::parts], coins[part::parts])
 
 
 class _Work(Dataset):
-    def __init__(self, samples: Samples, prepare: Prepare, seed: int, part: int) -> None:
-        self.samples, self.prepare, self.seed, self.part = samples, prepare, seed, part
+    def __init__(self, samples: Samples, prepare: Prepare, seed: int) -> None:
+        self.samples, self.prepare, self.seed = samples, prepare, seed
 
     def __getitem__(self, key: Key) -> Any:
         pairs = zip(key.indices, key.coins, strict=True)
         read = [self.samples.sample(int(index), float(coin)) for index, coin in pairs]
-        return self.prepare(read, np.random.default_rng((self.seed, key.iteration, self.part)))
+        # A row's randomness is its own, so that it does not depend on how many processes share a batch.
+        return self.prepare(read, [np.random.default_rng((self.seed, key.iteration, int(row))) for row in key.rows])
 
 
 class _Keys:

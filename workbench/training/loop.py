@@ -4,8 +4,6 @@ A generator of `Trained` events. It can be stopped at any moment and goes on fro
 the same numbers it would have had.
 """
 
-import json
-import time
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +12,7 @@ import torch
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from workbench import files
+from workbench.training.logs import Log
 from workbench.training.state import generator, load_state, save_state
 from workbench.training.workers import Team
 
@@ -69,7 +67,7 @@ def train(
     average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(settings.ema))
     modules = {"model": model, "average": average}
     start = load_state(out / "state", modules, optimizer)
-    log = _Log(out / "metrics.jsonl", start) if team.rank == 0 else None
+    log = Log(out / "metrics.jsonl", start) if team.rank == 0 else None
     for iteration in range(start, settings.iterations):
         for group in optimizer.param_groups:
             group["lr"] = settings.learning_rate * settings.rate(iteration)
@@ -92,21 +90,7 @@ def train(
             if last or done % settings.save_every == 0:
                 save_state(out / "state", modules, optimizer, done)
         yield Trained(done, settings.iterations, value.item(), metrics)
+    if log is not None:
+        log.close()
     team.barrier()
     return average.module
-
-
-class _Log:
-    """metrics.jsonl: one JSON object a line; lines of iterations that will be done again are dropped."""
-
-    def __init__(self, path: Path, start: int) -> None:
-        self.path, self.begin = path, time.perf_counter()
-        kept = []
-        if path.is_file():
-            kept = [line for line in path.read_text().splitlines() if json.loads(line)["iteration"] <= start]
-        files.write_bytes(path, "".join(f"{line}\n" for line in kept).encode())
-
-    def write(self, iteration: int, numbers: Mapping[str, float]) -> None:
-        row = {"iteration": iteration, "seconds": round(time.perf_counter() - self.begin, 1)}
-        with self.path.open("a") as file:
-            file.write(json.dumps(row | {key: round(float(x), 5) for key, x in numbers.items()}) + "\n")
