@@ -107,7 +107,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action=_Version, nargs=0, help="package version and commit")
     parser.add_argument("--traceback", action="store_true", help="show where an error comes from")
     commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=_Parser)
-    for add in (_app, _plan, _rollout, _collect, _data, _train, _experience, _convert, _moments, _bench, _serve, _doctor):
+    first = (_app, _plan, _rollout, _collect, _data, _train, _experience, _convert)
+    for add in (*first, _moments, _bench, _serve, _course, _doctor):
         add(commands)
     return parser
 
@@ -299,6 +300,13 @@ def _serve(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--places", type=whole(1, 1000), default=16, help="questions that may wait")
     parser.add_argument("--deadline", type=whole(1, 300), default=30, help="seconds a question may take at most")
     _planning(parser)
+
+
+def _course(commands: argparse._SubParsersAction) -> None:
+    parser = _command(commands, "course", "the notebooks, executed, as web pages that need no network")
+    parser.add_argument("--out", default="build/course", metavar="DIR", help="where the pages go")
+    parser.add_argument("--only", nargs="+", metavar="NAME", help="these notebooks only, such as 03_denoise")
+    parser.add_argument("--notebooks", metavar="DIR", help="the notebooks' folder; default: the checkout's")
 
 
 def _doctor(commands: argparse._SubParsersAction) -> None:
