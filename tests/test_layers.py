@@ -32,6 +32,7 @@ LAYERS = """
     envs
     control
     whatif
+    asking
     rollout
     collect
     prepare
