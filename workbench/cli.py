@@ -231,16 +231,26 @@ def _train(commands: argparse._SubParsersAction) -> None:
         metavar="NAME=VALUE",
         help="replace a number of the recipe, such as policy.batch=16; may be repeated",
     )
-    parser.add_argument("--workers", type=whole(1, 64), default=2, help="training processes; cosmos-2b: readers of each")
+    parser.add_argument(
+        "--workers", type=whole(1, 64), default=2, help="training processes; cosmos-2b: readers of each"
+    )
     parser.add_argument("--seed", type=SEED, default=0, help="of everything that is drawn")
     published = parser.add_argument_group("cosmos-2b (many GPUs: torchrun --nproc-per-node N -m workbench train ...)")
-    published.add_argument("--init", help="weights to start from: checkpoint, .pt file or address; default: the run's own")
+    published.add_argument(
+        "--init", help="weights to start from: checkpoint, .pt file or address; default: the run's own"
+    )
     published.add_argument("--text", metavar="FILE", help="table of text embeddings of the data's instructions")
-    published.add_argument("--tokenizer", metavar="PATH", help="tokenizer.pth or a Wan2.1 VAE folder; default: the Hub's")
-    published.add_argument("--lora", type=whole(0, 1024), default=0, metavar="RANK", help="train low-rank changes alone")
+    published.add_argument(
+        "--tokenizer", metavar="PATH", help="tokenizer.pth or a Wan2.1 VAE folder; default: the Hub's"
+    )
+    published.add_argument(
+        "--lora", type=whole(0, 1024), default=0, metavar="RANK", help="train low-rank changes alone"
+    )
     published.add_argument("--precision", choices=DTYPES[1:], default="bfloat16", help="of computing; weights: float32")
     published.add_argument("--dry-run", action="store_true", help="memory, operations and time of a step; no training")
-    published.add_argument("--gpu", default="h100", help="--dry-run: h200, h100, a100-80, a100-40, l40s, a6000, rtx-4090")
+    published.add_argument(
+        "--gpu", default="h100", help="--dry-run: h200, h100, a100-80, a100-40, l40s, a6000, rtx-4090"
+    )
     published.add_argument("--gpus", type=whole(1, 4096), default=8, help="--dry-run: how many")
 
 

@@ -60,6 +60,16 @@ class Began:
     ignorant: float
     """What a network that says nothing would lose on the same batch."""
 
+    def __str__(self) -> str:
+        proof = f"{self.compared:,} weights equal to the file's" if self.compared else "random weights"
+        lines = [
+            f"from {self.origin}: {proof}; {self.trained:,} are trained, {self.samples:,} samples an epoch",
+            f"loss before the first step {self.loss:.3f}; a network that says nothing: {self.ignorant:.3f}",
+        ]
+        if self.compared and self.loss > 0.8 * self.ignorant:
+            lines.append("these weights know hardly more than nothing about this data: are they the right ones?")
+        return "\n".join(lines)
+
 
 def finetune(
     run: Run, data: list[Path], out: Path, settings: Settings, here: Place

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from workbench.diffusion.noise import SigmaDistribution
 from workbench.layout import Mode
@@ -133,10 +133,13 @@ MINI = Recipe(
     suites=("libero_mini", "libero_mini_hard"),
 )
 
+AnyRecipe = TypeVar("AnyRecipe")
+"""A recipe, or another dataclass of numbers."""
+
 PRESETS: dict[str, Recipe] = {MINI.name: MINI}
 
 
-def with_settings(recipe: Recipe, settings: Sequence[str]) -> Recipe:
+def with_settings(recipe: AnyRecipe, settings: Sequence[str]) -> AnyRecipe:
     """The recipe with some of its numbers replaced: `["policy.iterations=1500", "spec.sigma_min=1.6"]`.
 
     A name is a path through the recipe, a value JSON. ValueError names what there is to set.
