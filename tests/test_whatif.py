@@ -7,12 +7,13 @@ import pytest
 from point_world import PointWorld
 
 from workbench import whatif
+from workbench.asking import AskSettings, Shown, answer_events, dream_events, executed
 from workbench.models.bundle import tiny
 from workbench.planning import run
 from workbench.planning.events import Called
 from workbench.platforms import LIBERO
 from workbench.types import Moment, Observation
-from workbench.whatif import AskSettings, answer_events, dream_events, executed, measure
+from workbench.whatif import measure
 
 TASK = "put the red cube on the plate"
 FEW = AskSettings(seed=3, calls=2, future_calls=1, value_calls=1)
@@ -136,7 +137,7 @@ def test_the_truth_is_what_the_simulator_shows_after_the_chunk(bundle, world, he
 
 def test_a_dream_goes_on_from_what_was_imagined(bundle, world, here):
     events = list(dream_events(bundle, bundle, here, chunks=3, settings=FEW, env=world))
-    shown = [event.result for event in events if isinstance(event, whatif.Shown)]
+    shown = [event.result for event in events if isinstance(event, Shown)]
     assert [len(dream.chunks) for dream in shown] == [1, 2, 3]
     dream, first = shown[-1], ask(bundle, here)
     np.testing.assert_allclose(dream.chunks[0].actions, first.actions, atol=1e-6)

@@ -235,6 +235,48 @@ def test_a_denoise_from_noise_to_answer(page, address):
     )
 
 
+def test_what_if_one_thing_were_different(page, address):
+    page.goto(address + "what-if")
+    title, rows = page.locator("#what-if h3"), page.locator("#what-if [data-answer]")
+    expect(title).to_contain_text("wrist camera black", timeout=MINUTES)
+    expect(rows).to_have_count(2)
+    expect(page.locator("#what-if .cell.none")).to_have_count(0, timeout=MINUTES)  # the truth has come, too
+    value = rows.nth(0).locator("output strong")
+    as_it_is = value.inner_text()
+    page.get_by_role("tab", name="Action").click()
+    page.locator("#ask-action").click()
+    expect(title).to_have_text("what if the same actions: nothing moves", timeout=MINUTES)
+    expect(page.locator("#what-if .differs output")).to_have_text("+0.00")
+    page.get_by_label("number input for plus").fill("0.5")
+    page.get_by_label("number input for plus").press("Enter")
+    page.locator("#ask-action").click()
+    expect(title).to_contain_text("every action +0.5", timeout=MINUTES)
+    expect(page.locator("#what-if .measures")).to_contain_text("0.500 (rms", timeout=MINUTES)
+    assert value.inner_text() == as_it_is, "the unchanged moment's answer is the same throughout"
+    page.get_by_role("tab", name="Scene").click()
+    expect(page.get_by_label("object (from the simulator)")).not_to_have_value("", timeout=MINUTES)
+    page.locator("#ask-scene").click()
+    expect(title).to_contain_text("moved by 0 cm, 5 cm", timeout=MINUTES)
+    expect(page.locator("#what-if .measures")).to_contain_text("the real future", timeout=MINUTES)
+    page.get_by_role("tab", name="Instruction").click()
+    page.get_by_label("what it is told").fill("make <b>coffee</b>")
+    page.locator("#ask-instruction").click()
+    expect(page.locator("#what-if .note")).to_contain_text("with unknown make, <b>coffee</b>", timeout=MINUTES)
+
+
+def test_a_dream_beside_what_came(page, address):
+    page.goto(address + "what-if")
+    expect(page.locator("#what-if h3")).to_contain_text("wrist camera black", timeout=MINUTES)
+    page.get_by_role("tab", name="Dream").click()
+    page.get_by_label("number input for chunks").fill("2")
+    page.get_by_label("number input for chunks").press("Enter")
+    page.locator("#ask-dream").click()
+    expect(page.locator("#what-if .dreamt")).to_have_count(3, timeout=MINUTES)
+    expect(page.locator("#what-if .dreamt").last).to_contain_text("% off; the present")
+    expect(page.locator("#what-if h3")).to_contain_text("It leaves reality in chunk 1, after 0 steps")
+    expect(page.locator("#what-if .dreamt img")).to_have_count(2 + 4 + 4)
+
+
 def test_cancel_goes_back_to_something_whole(page):
     page.locator("#plan").click()
     page.locator("#cancel").click()

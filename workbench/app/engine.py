@@ -9,7 +9,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 from typing import Any
 
@@ -17,6 +17,7 @@ from workbench import runtime
 from workbench.app.simulators import MOST, Simulators
 from workbench.app.turns import Line, at_most, together
 from workbench.app.worker import Worker
+from workbench.asking import AskSettings, Shown, answer_events, dream_events, executed
 from workbench.denoising import Question, denoise_events
 from workbench.envs.base import Env
 from workbench.envs.suites import libero_assets, suites
@@ -26,7 +27,8 @@ from workbench.planning.best_of_n import PlanSettings, plan_events
 from workbench.platforms import PlatformSpec
 from workbench.rollout import execute_candidates, run_episode
 from workbench.types import Moment, Plan
-from workbench.views import denoising_as_seen
+from workbench.views import answer_as_seen, denoising_as_seen
+from workbench.whatif import Acting, Answer, Difference, WhatIf, measure, moved
 
 Events = Generator[Any, None, Any]
 
@@ -57,6 +59,40 @@ class EpisodeRequest:
     seed: int
     planner: bool
     """Best of N instead of the policy alone."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """One thing that is to be different."""
+
+    words: str
+    moment: Callable[[Moment], Moment] = lambda moment: moment
+    acting: Acting | None = None
+    move: tuple[str, Sequence[float]] | None = None
+    """An object of the scene, and metres by which it is moved."""
+
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """A question about a moment and about the same with one thing changed."""
+
+    moment: Moment
+    change: Change
+    settings: AskSettings
+    checkpoint: str
+
+    @property
+    def about(self) -> tuple:
+        """What the unchanged moment's answer depends on."""
+        return id(self.moment), self.settings, self.checkpoint
+
+
+@dataclass(frozen=True, eq=False)
+class Known:
+    """What is known of the unchanged moment."""
+
+    before: Answer
+    yardstick: Difference
 
 
 class Engine:
@@ -157,6 +193,52 @@ class Engine:
 
         return (yield from self._with_models(checkpoint, self._planner_with(checkpoint), work))
 
+    def what_if(self, asked: Asked, known: Known | None) -> Events:
+        """Change one thing and ask again; `Shown` before the truth is there. Returns a `WhatIf`.
+
+        `known` is what an earlier question about the same moment, with the same settings, has found.
+        """
+
+        def work(policy: Bundle, planner: Bundle) -> Events:
+            found = known or (yield from _reference(policy, planner, asked))
+            if not self._can_execute(asked.moment):
+                if asked.change.move:
+                    raise ValueError("the scene can be changed in a simulator only, and none is here")
+                return _compare(asked, found, (yield from _answer(policy, planner, asked)), policy.spec)
+            run = lambda env: _with_truth(env, policy, planner, asked, found)  # noqa: E731
+            return (yield from self._with_simulator(suite_of(asked.moment), run))
+
+        return (yield from self._with_models(asked.checkpoint, self._planner_with(asked.checkpoint), work))
+
+    def dream(self, asked: Asked, chunks: int) -> Events:
+        """Dream on from the moment; executed beside it where there is a simulator. Returns a `Dream`."""
+
+        def work(policy: Bundle, planner: Bundle) -> Events:
+            run = lambda env: dream_events(  # noqa: E731
+                policy, planner, asked.moment, chunks=chunks, settings=asked.settings, env=env
+            )
+            if not self._can_execute(asked.moment):
+                return (yield from run(None))
+            return (yield from self._with_simulator(suite_of(asked.moment), run))
+
+        return (yield from self._with_models(asked.checkpoint, self._planner_with(asked.checkpoint), work))
+
+    def objects(self, moment: Moment) -> Events:
+        """Names of what can be moved in the moment's scene; none without a simulator."""
+
+        def names(env: Env) -> Events:
+            yield Loading("scene")
+            env.restore(moment.snapshot)
+            return list(env.objects())
+
+        if not self._can_execute(moment):
+            return []
+        return (yield from self._with_simulator(suite_of(moment), names))
+
+    def _can_execute(self, moment: Moment) -> bool:
+        known = self._known_problem.is_set() and self._problem is None
+        return known and moment.snapshot is not None and moment.address.split("/")[0] in self.suites()
+
     def episode(self, request: EpisodeRequest, settings: PlanSettings, checkpoint: str, planner: str | None) -> Events:
         """Run a closed loop with live pictures of all cameras."""
 
@@ -212,6 +294,34 @@ class Engine:
                 return (yield from work(env))
             finally:
                 self._simulators.give_back(key, env)
+
+
+def _reference(policy: Bundle, planner: Bundle, asked: Asked) -> Events:
+    """The unchanged moment's answer, and how far another seed's is from it."""
+    before = yield from answer_events(policy, planner, asked.moment, settings=asked.settings)
+    other = replace(asked.settings, seed=asked.settings.seed + 1)
+    return Known(before, measure(before, (yield from answer_events(policy, planner, asked.moment, settings=other))))
+
+
+def _answer(policy: Bundle, planner: Bundle, asked: Asked, moment: Moment | None = None) -> Events:
+    moment = moment or asked.change.moment(asked.moment)
+    return answer_events(policy, planner, moment, settings=asked.settings, acting=asked.change.acting)
+
+
+def _with_truth(env: Env, policy: Bundle, planner: Bundle, asked: Asked, known: Known) -> Events:
+    moment = moved(env, asked.moment, *asked.change.move) if asked.change.move else None
+    after = yield from _answer(policy, planner, asked, moment)
+    yield Shown(_compare(asked, known, after, policy.spec))
+    if known.before.real is None:
+        known = replace(known, before=(yield from executed(env, policy, known.before)))
+    after = yield from executed(env, policy, after)
+    return _compare(asked, known, after, policy.spec)
+
+
+def _compare(asked: Asked, known: Known, after: Answer, spec: PlatformSpec) -> tuple[WhatIf, Known]:
+    """What is to be shown, and what to remember."""
+    before = answer_as_seen(known.before, spec)
+    return WhatIf(asked.change.words, before, answer_as_seen(after, spec), known.yardstick), known
 
 
 class _Clock:

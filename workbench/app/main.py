@@ -13,7 +13,7 @@ from fastapi import FastAPI
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from workbench import moments, runtime, views
-from workbench.app import denoise, episode, plan
+from workbench.app import denoise, episode, plan, what_if
 from workbench.app.engine import Engine, suite_of
 from workbench.app.parts import Parts
 from workbench.app.session import Sessions
@@ -21,6 +21,7 @@ from workbench.views.tags import tag
 
 PAGES = {
     "": ("Plan", plan),
+    "what-if": ("What if", what_if),
     "denoise": ("Denoise", denoise),
     "episode": ("Episode", episode),
 }

@@ -6,6 +6,7 @@ from typing import Any
 from workbench import views
 from workbench.app.engine import Engine, Loading
 from workbench.app.turns import Waiting
+from workbench.asking import Shown
 from workbench.planning.events import Called
 
 
@@ -30,6 +31,8 @@ class Panel:
                 self.phase = f"loading {event.what}"
             case Waiting():
                 self.phase = waiting(event)
+            case Shown():
+                self.body, self.phase = self._draw(event.result), "executing"
             case Called():
                 self.progress, self.phase = event.done / event.total, f"{event.done} of {event.total} network calls"
                 return False

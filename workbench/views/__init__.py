@@ -7,6 +7,8 @@
     outcomes_html(plan)         believed value against realised worth, all candidates
     orbit_html(plan)            all paths in a figure that a drag turns
     episode_html(state)         a closed loop, live or finished
+    what_if_html(whatif)        a moment as it is and with one thing changed; `shares` in numbers
+    dream_html(dream)           chunk after chunk dreamt, beside what really came
     panel_html(body)            any of these below a line that says how the work stands
     gallery_html(moments)       a strip of moments to choose from
     denoise_html(denoising)     one question from noise to answer: strip, fan, curves, schedule under a slider
@@ -18,7 +20,8 @@
     actions_figure(plan)        action curves (plotly)
     values_figure(plan)         all value samples (plotly)
 
-    as_seen(plan, spec)         the same plan with camera pictures as the model sees them; `denoising_as_seen`
+    as_seen(plan, spec)         the same plan with camera pictures as the model sees them;
+                                `denoising_as_seen`, `answer_as_seen`
 
 HTML views need the style sheet and script of `page.head_html()` once on the page; `fragment(html)` brings
 them along, for a notebook.
@@ -33,20 +36,23 @@ from workbench.views.page import fragment, head_html, plan_html
 from workbench.views.panel import panel_html
 from workbench.views.paths import actions_figure, orbit_html, paths_figure
 from workbench.views.reveal import offer_html, outcomes_html, truth_html
-from workbench.views.seen import as_seen, denoising_as_seen, observation_as_seen
+from workbench.views.seen import answer_as_seen, as_seen, denoising_as_seen, observation_as_seen
 from workbench.views.strip import change, strip_html
 from workbench.views.values import values_figure
+from workbench.views.whatif import dream_html, shares, what_if_html
 
 __all__ = [
     "EpisodeState",
     "Pictures",
     "actions_figure",
+    "answer_as_seen",
     "as_seen",
     "cards_html",
     "change",
     "curves_html",
     "denoise_html",
     "denoising_as_seen",
+    "dream_html",
     "encode",
     "ends",
     "episode_html",
@@ -62,8 +68,10 @@ __all__ = [
     "paths_figure",
     "plan_html",
     "schedule_svg",
+    "shares",
     "spread",
     "strip_html",
     "truth_html",
     "values_figure",
+    "what_if_html",
 ]

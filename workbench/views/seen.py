@@ -13,6 +13,7 @@ from jaxtyping import Float, UInt8
 from workbench import images
 from workbench.platforms import PlatformSpec
 from workbench.types import Candidate, Denoising, Image, Observation, Plan
+from workbench.whatif import Answer
 
 
 def as_seen(plan: Plan, spec: PlatformSpec) -> Plan:
@@ -24,6 +25,12 @@ def as_seen(plan: Plan, spec: PlatformSpec) -> Plan:
 def denoising_as_seen(denoising: Denoising, spec: PlatformSpec) -> Denoising:
     """`denoising` with the present pictures prepared as for the model; projections follow."""
     return replace(denoising, observation=observation_as_seen(denoising.observation, spec))
+
+
+def answer_as_seen(answer: Answer, spec: PlatformSpec) -> Answer:
+    """`answer` with the present pictures prepared as for the model; projections follow."""
+    seen = observation_as_seen(answer.moment.observation, spec)
+    return replace(answer, moment=replace(answer.moment, observation=seen))
 
 
 def _candidate(candidate: Candidate, spec: PlatformSpec) -> Candidate:
