@@ -1,11 +1,9 @@
 """Training on from existing weights: shared among processes, resumed, killed, merged, and from the right weights."""
 
 import json
+import multiprocessing
 import os
 import shutil
-import signal
-import subprocess
-import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from recorded import recorded
+from torch.distributed.tensor import DTensor
 
 from workbench import files
 from workbench.data.writers import write_demonstrations, write_rollout
@@ -23,7 +22,7 @@ from workbench.planning import run
 from workbench.platforms import PLATFORMS
 from workbench.training import finetune as module
 from workbench.training.finetune import Began, Settings, finetune
-from workbench.training.parallel import Place
+from workbench.training.parallel import Place, local, place
 from workbench.training.published import LIBERO, PUBLISHED
 from workbench.training.start import Sources
 
@@ -111,86 +110,72 @@ def test_a_stopped_run_ends_with_the_same_bits(data, weights, finished, tmp_path
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
 
 
-WORKER = """
-import sys, torch
-from pathlib import Path
-from dataclasses import replace
-from workbench.training.finetune import Settings, finetune
-from workbench.training.parallel import place
-from workbench.training.published import LIBERO
-from workbench.training.start import Sources
-from workbench.platforms import PLATFORMS
-from torch.distributed.tensor import DTensor
-import workbench.training.finetune as module
+def process(rank: int, processes: int, meeting: Path, data: Path, out: Path, weights: str, steps: int) -> None:
+    """What one of several processes does; forked, so that nothing is imported again."""
+    torch.set_num_threads(1)
+    os.environ.update(RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE=str(processes), GLOO_SOCKET_IFNAME="lo")
+    os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(29600 + os.getppid() % 300))
+    kept = module.trainable
 
-data, out, weights, steps = sys.argv[1:5]
-torch.set_num_threads(1)
-spec = replace(PLATFORMS["libero"], image_size=64)
-small = replace(LIBERO, spec=spec, batch=4, rows=2, steps=int(steps), warmup=2, save_every=1)
-settings = Settings(Sources(weights), precision=torch.float32, readers=0)
-kept = module.trainable
-def watched(net, settings):
-    net = kept(net, settings)
-    shared = [p for p in net.parameters() if isinstance(p, DTensor)]
-    mine = sum(p.to_local().numel() for p in net.parameters() if isinstance(p, DTensor))
-    every = len(shared) == len(list(net.parameters()))
-    print("shared", every, mine / max(1, sum(p.numel() for p in shared)), flush=True)
-    return net
-module.trainable = watched
-with place() as here:
-    for event in finetune(small, [Path(data)], Path(out), settings, here):
-        print(type(event).__name__, getattr(event, "iteration", ""), flush=True)
-"""
+    def watched(net: torch.nn.Module, settings: Settings) -> torch.nn.Module:
+        parameters = list(net.parameters())
+        mine = sum(local(p).numel() for p in parameters) / sum(p.numel() for p in parameters)
+        divided = all(isinstance(p, DTensor) for p in parameters)
+        (meeting / f"shares-{rank}").write_text(f"{divided} {mine}")
+        return kept(net, settings)
+
+    module.trainable = watched
+    with place() as here:
+        for event in finetune(replace(SMALL, steps=steps, save_every=1), [data], out, settings(weights), here):
+            (meeting / f"seen-{rank}").write_text(type(event).__name__)
 
 
-def launch(data: Path, out: Path, weights: str, steps: int, processes: int) -> list[subprocess.Popen]:
-    """As torchrun would."""
-    common = os.environ | {"OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo", "MASTER_ADDR": "127.0.0.1"}
-    common |= {"WORLD_SIZE": str(processes), "MASTER_PORT": str(29600 + os.getpid() % 300)}
-    return [
-        subprocess.Popen(
-            [sys.executable, "-c", WORKER, str(data), str(out), weights, str(steps)],
-            env=common | {"RANK": str(rank), "LOCAL_RANK": str(rank)},
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        for rank in range(processes)
-    ]
+def launch(processes: int, *arguments) -> list[multiprocessing.process.BaseProcess]:
+    context = multiprocessing.get_context("fork")
+    started = [context.Process(target=process, args=(rank, processes, *arguments)) for rank in range(processes)]
+    for each in started:
+        each.start()
+    return started
+
+
+def wait(started: list, seconds: float = 280) -> None:
+    for each in started:
+        each.join(seconds)
+        assert each.exitcode == 0
 
 
 def test_two_processes_share_the_weights_and_lose_the_same(data, weights, finished, tmp_path):
-    printed = [process.communicate(timeout=240)[0] for process in launch(data, tmp_path, weights, 4, 2)]
-    for text in printed:
-        _, every, share = text.splitlines()[0].split()
-        assert every == "True", "every weight is divided"
+    out = tmp_path / "shared"
+    wait(launch(2, tmp_path, data, out, weights, 4))
+    for rank in range(2):
+        divided, share = (tmp_path / f"shares-{rank}").read_text().split()
+        assert divided == "True", "every weight is divided"
         assert 0.3 < float(share) < 0.7
-    np.testing.assert_allclose(losses(tmp_path), losses(finished), rtol=1e-4)
-    ours, theirs = weights_of(tmp_path / SMALL.name), weights_of(finished / SMALL.name)
+    np.testing.assert_allclose(losses(out), losses(finished), rtol=1e-4)
+    ours, theirs = weights_of(out / SMALL.name), weights_of(finished / SMALL.name)
     for name in theirs:
         torch.testing.assert_close(ours[name], theirs[name], rtol=0.02, atol=1e-4)
     # One process goes on from what two have saved.
     more, copy = replace(SMALL, steps=5), shutil.copytree(finished, tmp_path / "copy")
-    run(finetune(more, [data], tmp_path, settings(weights), ALONE))
+    run(finetune(more, [data], out, settings(weights), ALONE))
     run(finetune(more, [data], copy, settings(weights), ALONE))
-    np.testing.assert_allclose(losses(tmp_path)[4:], losses(copy)[4:], rtol=1e-4)
+    np.testing.assert_allclose(losses(out)[4:], losses(copy)[4:], rtol=1e-4)
 
 
 @pytest.mark.parametrize("kills", [1, pytest.param(20, marks=pytest.mark.slow)])
-def test_killed_at_random_it_goes_on_with_equal_losses(data, weights, tmp_path, kills):
-    steps, random = 4 + kills, np.random.default_rng(kills)
-    whole, out = tmp_path / "whole", tmp_path / "killed"
-    (process,) = launch(data, whole, weights, steps, 1)
-    process.communicate(timeout=500)
+def test_killed_at_random_it_goes_on_with_equal_losses(data, weights, finished, tmp_path, kills):
+    steps, random, whole, out = 4 + kills, np.random.default_rng(kills), tmp_path / "whole", tmp_path / "killed"
+    run(finetune(replace(SMALL, steps=steps), [data], whole, settings(weights), ALONE))
     for _ in range(kills):
-        (process,) = launch(data, out, weights, steps, 1)
-        for line in process.stdout:
-            if line.startswith("Trained"):
-                break
+        seen = tmp_path / "seen-0"
+        seen.unlink(missing_ok=True)
+        (started,) = launch(1, tmp_path, data, out, weights, steps)
+        while started.is_alive() and not (seen.exists() and seen.read_text() == "Trained"):
+            time.sleep(0.01)
         time.sleep(random.uniform(0, 0.5))
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-    (process,) = launch(data, out, weights, steps, 1)
-    process.communicate(timeout=500)
+        started.kill()
+        started.join()
+    wait(launch(1, tmp_path, data, out, weights, steps))
     assert losses(out) == losses(whole)
     ours, theirs = weights_of(out / SMALL.name), weights_of(whole / SMALL.name)
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)

@@ -77,7 +77,8 @@ def _finetune(options: argparse.Namespace) -> None:
 
         def see(event: Any) -> None:
             if isinstance(event, Began):
-                bar.write(str(event))
+                if here.rank == 0:
+                    bar.write(str(event))
             else:
                 _show_training(bar, run.name, event)
 

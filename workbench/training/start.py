@@ -70,6 +70,10 @@ def start(sources: Sources, spec: PlatformSpec, demonstrations: Episodes, name: 
     if sources.text is not None:
         width = bundle.denoiser.net.config.text_embed_dim
         bundle = replace(bundle, text=TextTable(upstream.read_table(sources.text, width)).eval())
+    if bundle.layout.chunk_size != spec.chunk_size:
+        raise ValueError(
+            f"init: expected chunks of {spec.chunk_size} actions, {bundle.name} has {bundle.layout.chunk_size}"
+        )
     _check_words(bundle, demonstrations)
     return Start(bundle, sources.weights, compared)
 
