@@ -24,9 +24,9 @@ from typing import Any
 import numpy as np
 
 from workbench import runtime
+from workbench.envs.suites import suite as find_suite
 from workbench.types import Observation, Snapshot
 
-LIBERO = "workbench.envs.libero:make_env"
 CHILD = "import sys; from workbench.envs.process import serve; serve(int(sys.argv[1]), *sys.argv[2:])"
 STATUS = ("instruction", "horizon", "steps", "success")
 PASSED_ON = {
@@ -43,22 +43,23 @@ class SimulatorError(RuntimeError):
 class ProcessEnv:
     """The `Env` that `factory(suite, **settings)` makes, in a single-threaded process of its own.
 
-    `factory` is "module:function". `time_limit` is in seconds for one call, `start_limit` for starting the
-    process and for `reset` and `restore`, which may build a simulator. Calls from several threads wait for each
-    other. Errors of the environment (ValueError, FileNotFoundError, ...) arrive as they are; a process that
-    fails twice in the same call raises SimulatorError, and the next `reset` or `restore` starts afresh.
+    `factory` is "module:function", by default the suite's own. `time_limit` is in seconds for one call,
+    `start_limit` for starting the process and for `reset` and `restore`, which may build a simulator. Calls from
+    several threads wait for each other. Errors of the environment (ValueError, FileNotFoundError, ...) arrive as
+    they are; a process that fails twice in the same call raises SimulatorError, and the next `reset` or `restore`
+    starts afresh.
     """
 
     def __init__(
         self,
         suite: str,
         *,
-        factory: str = LIBERO,
+        factory: str | None = None,
         time_limit: float = 30.0,
         start_limit: float = 180.0,
         **settings: Any,
     ):
-        self._make = (factory, suite, settings)
+        self._make = (factory or find_suite(suite).factory, suite, settings)
         self._limits = {"make": start_limit, "reset": start_limit, "restore": start_limit, "step": time_limit}
         self._time_limit = time_limit
         self._lock = threading.RLock()

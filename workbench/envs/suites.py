@@ -31,6 +31,8 @@ class Suite:
     bddl_folder: Path
     init_folder: Path
     official: bool = False
+    factory: str = "workbench.envs.libero:make_env"
+    """module:function that makes its environment."""
 
     @property
     def tasks(self) -> tuple[str, ...]:
@@ -81,6 +83,14 @@ def suites() -> dict[str, Suite]:
     return own | _official()
 
 
+def other_robots() -> dict[str, Suite]:
+    """Suites of other platforms than LIBERO's, by name; each needs a package of its own."""
+    nowhere = Path()
+    horizon = 200  # eight seconds at 25 Hz, as long as gym-aloha's demonstrations last
+    task = ("transfer_the_red_cube",)
+    return {"aloha_sim": Suite("aloha_sim", task, horizon, nowhere, nowhere, factory="workbench.envs.aloha:make_env")}
+
+
 @lru_cache(maxsize=1)
 def _official() -> dict[str, Suite]:
     if importlib.util.find_spec("libero") is None:
@@ -114,7 +124,7 @@ def libero_assets() -> Path:
 
 def suite(name: str) -> Suite:
     """The suite of that name; ValueError lists the known ones."""
-    known = suites()
+    known = suites() | other_robots()
     if name not in known:
         raise ValueError(f"unknown suite {name!r}; known suites: {', '.join(known)}")
     return known[name]
