@@ -25,6 +25,7 @@
 # | 3 | [Denoise](03_denoise.ipynb) | watch noise become a plan, call by call | 40 |
 # | 4 | [Policy, world model, value](04_policy_world_model_value.ipynb) | ask one network five questions | 40 |
 # | 5 | [Best of N](05_best_of_n.ipynb) | choose among plans, and find out whether that helps | 45 |
+# | 8 | [Rollouts and statistics](08_rollouts_and_statistics.ipynb) | say what an evaluation has shown | 35 |
 
 # %% [markdown]
 # ## How to work with it

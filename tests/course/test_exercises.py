@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy.stats import binom
 
 from workbench import course
 from workbench.layout import LatentLayout
@@ -14,7 +15,7 @@ EACH = pytest.mark.parametrize("exercise", course.EXERCISES.values(), ids=lambda
 
 def answer_of(source: str) -> object:
     """What a student would have typed, run with what the notebook has imported."""
-    names = {"np": np, "math": math, "LatentLayout": LatentLayout, "PLATFORMS": PLATFORMS}
+    names = {"np": np, "math": math, "binom": binom, "LatentLayout": LatentLayout, "PLATFORMS": PLATFORMS}
     exec(source, names)
     return names["answer"]
 

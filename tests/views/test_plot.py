@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from workbench.views.plot import plot_html
+from workbench.views.plot import intervals_html, plot_html
 
 
 def points(html: str) -> np.ndarray:
@@ -40,3 +40,14 @@ def test_a_constant_and_a_single_point_have_axes_too():
 def test_words_are_escaped_and_lines_named():
     html = plot_html({"<b>": ([1, 2], [1, 2])}, x="<i>", y="<u>", marks={"<s>": 1.5})
     assert not re.search("<(b|i|u|s)>", html) and "&lt;b&gt;" in html
+
+
+def test_an_interval_contains_its_number_and_wider_is_wider():
+    html = intervals_html({"<a>": (0.2, 0.5, 0.8), "b": (0.4, 0.5, 0.6)}, x="rate")
+    ends = [[float(p.split(",")[0]) for p in found.split()] for found in re.findall(r'points="([^"]+)"', html)]
+    dots = [float(x) for x in re.findall(r'cx="([^"]+)"', html)]
+    assert all(low < dot < high for (low, high), dot in zip(ends, dots, strict=True))
+    assert ends[0][1] - ends[0][0] == pytest.approx(3 * (ends[1][1] - ends[1][0]), abs=0.5)
+    assert "&lt;a&gt;" in html
+    with pytest.raises(ValueError, match="at least one row"):
+        intervals_html({}, x="rate")

@@ -10,7 +10,14 @@ One file a notebook holds its exercises; which notebook asks them is in `LESSONS
 
 from typing import Any
 
-from workbench.course import best_of_n, denoise, encode_and_inject, latent_sequence, policy_world_model_value
+from workbench.course import (
+    best_of_n,
+    denoise,
+    encode_and_inject,
+    latent_sequence,
+    policy_world_model_value,
+    rollouts_and_statistics,
+)
 from workbench.course.exercise import Exercise
 from workbench.course.score import Score
 from workbench.course.verdict import Verdict
@@ -22,6 +29,7 @@ LESSONS: dict[str, tuple[Exercise, ...]] = {
     "03_denoise": denoise.EXERCISES,
     "04_policy_world_model_value": policy_world_model_value.EXERCISES,
     "05_best_of_n": best_of_n.EXERCISES,
+    "08_rollouts_and_statistics": rollouts_and_statistics.EXERCISES,
 }
 """Notebook to its exercises, in order."""
 

@@ -44,6 +44,32 @@ def plot_html(
     return styled(tag("figure", tag("p", text(y), class_="axis"), picture, _legend(kept), class_="wb plot"))
 
 
+ROW, NAMES = 26, 250
+"""Height of a row and width of the names' column, in SVG units."""
+
+
+def intervals_html(rows: Mapping[str, tuple[float, float, float]], *, x: str) -> str:
+    """Named numbers with their intervals, one below another: (low, number, high) each."""
+    if not rows:
+        raise ValueError("intervals: expected at least one row to draw, got none")
+    across = _Axis(np.array(list(rows.values())).ravel(), False, NAMES, WIDTH - RIGHT)
+    foot = ROW * len(rows) + 4
+    parts = []
+    for tick in across.ticks:
+        at = float(across([tick])[0])
+        parts.append(tag("line", class_="grid", x1=at, x2=at, y1=0, y2=foot))
+        parts.append(tag("text", f"{tick:.6g}", x=at, y=foot + 13, text_anchor="middle"))
+    for i, (name, numbers) in enumerate(rows.items()):
+        (low, middle, high), y = across(numbers).tolist(), ROW * (i + 0.5)
+        parts.append(tag("text", text(name), x=NAMES - 10, y=y + 4, text_anchor="end"))
+        parts.append(tag("polyline", points=f"{low:.1f},{y:.1f} {high:.1f},{y:.1f}", stroke=colour(i)))
+        parts.append(tag("circle", cx=middle, cy=y, r=4.5, fill=colour(i)))
+    middle_of_axis = (NAMES + WIDTH - RIGHT) / 2
+    parts.append(tag("text", text(x), x=middle_of_axis, y=foot + 30, text_anchor="middle", class_="axis"))
+    picture = tag("svg", *parts, viewBox=f"0 0 {WIDTH} {foot + FOOT}", role="img", aria_label=x)
+    return styled(tag("figure", picture, class_="wb plot"))
+
+
 def styled(html: str) -> str:
     """`html` with the course's style sheet."""
     return html + f"<style>{static('course.css')}</style>"
