@@ -20,6 +20,7 @@ from workbench.diffusion.precondition import RECTIFIED_FLOW
 from workbench.models import checkpoints, convert, hub, untrained, upstream
 from workbench.models.bundle import Bundle
 from workbench.models.denoiser import Denoiser
+from workbench.models.t5 import T5
 from workbench.models.text import TextTable
 from workbench.models.weights import with_weights
 from workbench.normalize import Statistics
@@ -69,7 +70,7 @@ def start(sources: Sources, spec: PlatformSpec, demonstrations: Episodes, name: 
         bundle = _around(net, sources, spec, statistics(demonstrations), name)
     if sources.text is not None:
         width = bundle.denoiser.net.config.text_embed_dim
-        bundle = replace(bundle, text=TextTable(upstream.read_table(sources.text, width)).eval())
+        bundle = replace(bundle, text=TextTable(upstream.read_table(sources.text, width), T5()).eval())
     if bundle.layout.chunk_size != spec.chunk_size:
         raise ValueError(
             f"init: expected chunks of {spec.chunk_size} actions, {bundle.name} has {bundle.layout.chunk_size}"
