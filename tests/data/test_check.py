@@ -197,6 +197,12 @@ def test_an_episode_twice(tmp_path):
     expect(tmp_path, "b.hdf5", "a.hdf5#0 once more")
 
 
+def test_a_demonstration_may_be_a_rollout_too(tmp_path):
+    write_demonstrations(tmp_path / "go_demo.hdf5", [recorded(LENGTH)])
+    write_rollout(tmp_path / "r.hdf5", recorded(LENGTH))
+    assert check(tmp_path).bad == ()
+
+
 def test_half_a_picture(tmp_path):
     write_rollout(tmp_path / "bad.hdf5", recorded(LENGTH))
     write_rollout(tmp_path / "good.hdf5", recorded(LENGTH, seed=1))

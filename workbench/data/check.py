@@ -116,7 +116,7 @@ def _problems(opened: Source, known: dict[bytes, str]) -> Iterator[str]:
         yield "it has no steps"
         return
     yield from _numbers(opened, episode)
-    yield from _twice(episode, known)
+    yield from _twice(opened, episode, known)
     missing = set(opened.form.cameras) - set(episode.images) - opened.form.optional
     if missing:
         yield f"it has no pictures of {', '.join(sorted(missing))}"
@@ -170,8 +170,10 @@ def _motion(opened: Source, episode: Episode) -> Iterator[str]:
         yield f"the quaternion has length {lengths[np.abs(lengths - 1).argmax()]:.2f}, expected 1"
 
 
-def _twice(episode: Episode, known: dict[bytes, str]) -> Iterator[str]:
-    digest = hashlib.sha256(episode.actions.tobytes() + episode.proprio.tobytes()).digest()
+def _twice(opened: Source, episode: Episode, known: dict[bytes, str]) -> Iterator[str]:
+    """A demonstration may be a rollout, too: what is prepared is both (METHOD 5.5)."""
+    numbers = episode.actions.tobytes() + episode.proprio.tobytes()
+    digest = hashlib.sha256(bytes([opened.form.demonstrations]) + numbers).digest()
     if digest in known:
         yield f"it is {known[digest]} once more"
     known.setdefault(digest, episode.address)
