@@ -18,7 +18,8 @@
 # **Minutes**: 35 to read and do; seconds to run. **Needs**: the workbench; no GPU, no network, no simulator: the
 # evaluations are recorded ones.
 #
-# [← 5 Best of N](05_best_of_n.ipynb) · [all notebooks](index.ipynb)
+# [← 5 Best of N](05_best_of_n.ipynb) · [all notebooks](index.ipynb) ·
+# [9 The 2B model →](09_the_2b_model.ipynb)
 
 # %%
 # On a fresh machine (Binder, Colab) with this repository beside the notebook; otherwise this does nothing.
@@ -243,4 +244,5 @@ score.reveal("Reported is (%)", guess, round(float(reported), 1), about=1.5)
 score
 
 # %% [markdown]
-# [← 5 Best of N](05_best_of_n.ipynb) · [all notebooks](index.ipynb)
+# [← 5 Best of N](05_best_of_n.ipynb) · [all notebooks](index.ipynb) ·
+# [9 The 2B model →](09_the_2b_model.ipynb)

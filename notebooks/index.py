@@ -26,6 +26,7 @@
 # | 4 | [Policy, world model, value](04_policy_world_model_value.ipynb) | ask one network five questions | 40 |
 # | 5 | [Best of N](05_best_of_n.ipynb) | choose among plans, and find out whether that helps | 45 |
 # | 8 | [Rollouts and statistics](08_rollouts_and_statistics.ipynb) | say what an evaluation has shown | 35 |
+# | 9 | [The 2B model](09_the_2b_model.ipynb) | count what the published model sees, weighs and costs | 30 |
 
 # %% [markdown]
 # ## How to work with it

@@ -17,6 +17,7 @@ from workbench.course import (
     latent_sequence,
     policy_world_model_value,
     rollouts_and_statistics,
+    the_2b_model,
 )
 from workbench.course.exercise import Exercise
 from workbench.course.score import Score
@@ -30,6 +31,7 @@ LESSONS: dict[str, tuple[Exercise, ...]] = {
     "04_policy_world_model_value": policy_world_model_value.EXERCISES,
     "05_best_of_n": best_of_n.EXERCISES,
     "08_rollouts_and_statistics": rollouts_and_statistics.EXERCISES,
+    "09_the_2b_model": the_2b_model.EXERCISES,
 }
 """Notebook to its exercises, in order."""
 
