@@ -256,7 +256,7 @@ def test_what_if_one_thing_were_different(page, address):
     page.get_by_role("tab", name="Scene").click()
     expect(page.get_by_label("object (from the simulator)")).not_to_have_value("", timeout=MINUTES)
     page.locator("#ask-scene").click()
-    expect(title).to_contain_text("moved by 0 cm, 5 cm", timeout=MINUTES)
+    expect(title).to_contain_text("5 cm to the robot's left", timeout=MINUTES)
     expect(page.locator("#what-if .measures")).to_contain_text("the real future", timeout=MINUTES)
     page.get_by_role("tab", name="Instruction").click()
     page.get_by_label("what it is told").fill("make <b>coffee</b>")

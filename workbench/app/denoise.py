@@ -56,8 +56,7 @@ def build(demo: gr.Blocks, parts: Parts) -> None:
 
     opened = demo.load(on_load, None, [strip, *of_moment], **QUIET)
     chosen = strip.select(on_moment, None, [strip, *of_moment], **QUIET)
-    changed = [control.release if isinstance(control, gr.Slider) else control.input for control in controls]
-    gr.on(changed, on_ask, controls, page, **AGAIN)
+    gr.on([control.input for control in controls], on_ask, controls, page, **AGAIN)
     for event in (opened, chosen):
         event.then(on_ask, controls, page, **AGAIN)
 

@@ -8,6 +8,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import closing
 from dataclasses import dataclass, replace
 from statistics import median
@@ -37,6 +38,9 @@ PHASES = {"propose": "proposing", "imagine": "imagining", "value": "valuing"}
 
 PATIENCE = 90.0
 """Seconds that *Execute* waits for what `warm` finds out."""
+
+MOMENT = 0.005
+"""Seconds that a turn of somebody who only waits takes from the others."""
 
 SECONDS_A_CALL = 0.02
 """First guess of the time of one network call of one row, until a plan has been timed."""
@@ -105,6 +109,7 @@ class Engine:
         self._pair: tuple[Bundle, Bundle] | None = None
         self._pair_names: tuple[str, str | None] | None = None
         self._models = Line("another checkpoint to be free", together)
+        self._loading = Line("a checkpoint to be loaded", at_most(1))
         self._simulators, self._places = Simulators(), Line("a simulator", at_most(MOST))
         self._problem: str | None = None
         self._known_problem = threading.Event()
@@ -149,8 +154,7 @@ class Engine:
         """Get ready in the background: models, renderer, the simulator of `suite`."""
         try:
             yield from self._with_models(self.checkpoint, self.planner, lambda policy, planner: iter(()))
-            yield Loading("renderer")
-            self._problem = runtime.renderer_problem()
+            self._problem = yield from elsewhere(Loading("renderer"), runtime.renderer_problem)
         except ValueError as error:
             self._problem = str(error)
         finally:
@@ -275,21 +279,28 @@ class Engine:
         with self._models.ticket((checkpoint, planner)) as ticket:
             yield from self._models.wait(ticket)
             if self._pair is None or self._pair_names != (checkpoint, planner):
-                yield Loading(f"checkpoint {checkpoint}")
-            if self._pair is None or self._pair_names != (checkpoint, planner):  # nobody else has meanwhile
-                self._pair = None  # before the next one is loaded: both may not fit
-                self._pair = checkpoints.load_pair(checkpoint, planner)
-                self._pair_names = (checkpoint, planner)
+                yield from self._load(checkpoint, planner)
             return (yield from work(*self._pair))
+
+    def _load(self, checkpoint: str, planner: str | None) -> Events:
+        """Put these models in the place of what was there; whoever comes meanwhile waits for the same load."""
+        with self._loading.ticket() as ticket:
+            yield from self._loading.wait(ticket)
+            if self._pair is None or self._pair_names != (checkpoint, planner):  # nobody has meanwhile
+                self._pair = None  # before the next one is loaded: both may not fit
+                load = lambda: checkpoints.load_pair(checkpoint, planner)  # noqa: E731
+                self._pair = yield from elsewhere(Loading(f"checkpoint {checkpoint}"), load)
+                self._pair_names = (checkpoint, planner)
 
     def _with_simulator(self, suite: str, work: Callable[[Env], Events]) -> Events:
         """Run `work` with a simulator of its own, once one is free."""
         with self._places.ticket() as ticket:
             yield from self._places.wait(ticket)
             key = (suite, self.spec.render_size if self.spec else 256)
-            if not self._simulators.has(key):
-                yield Loading(f"simulator of {suite}")
-            env = self._simulators.borrow(key, lent=self._places.inside - 1)
+            env = self._simulators.idle(key, lent=self._places.inside - 1)
+            if env is None:
+                make, keep = (lambda: self._simulators.make(key)), (lambda env: self._simulators.give_back(key, env))
+                env = yield from elsewhere(Loading(f"simulator of {suite}"), make, abandoned=keep)
             try:
                 return (yield from work(env))
             finally:
@@ -322,6 +333,22 @@ def _compare(asked: Asked, known: Known, after: Answer, spec: PlatformSpec) -> t
     """What is to be shown, and what to remember."""
     before = answer_as_seen(known.before, spec)
     return WhatIf(asked.change.words, before, answer_as_seen(after, spec), known.yardstick), known
+
+
+def elsewhere(meanwhile: Any, function: Callable[[], Any], *, abandoned: Callable[[Any], None] | None = None) -> Events:
+    """Run something slow in a thread of its own, so that others have their turns; yields `meanwhile` until it is
+    done and returns its result. Closed before that, `abandoned` is given what it comes to."""
+    pool = ThreadPoolExecutor(1, thread_name_prefix="elsewhere")
+    future = pool.submit(function)
+    pool.shutdown(wait=False)
+    try:
+        while not wait([future], timeout=MOMENT).done:
+            yield meanwhile
+    except GeneratorExit:
+        if abandoned is not None:
+            future.add_done_callback(lambda done: None if done.exception() else abandoned(done.result()))
+        raise
+    return future.result()
 
 
 class _Clock:

@@ -53,7 +53,7 @@ def build(checkpoint: str = "mini", planner: str | None = None) -> gr.Blocks:
         demo.unload(parts.leave)
     demo.parts = parts
     # In the background, what the first click will need; what goes wrong is said on that click.
-    parts.engine.worker.start(lambda: parts.engine.warm(suite_of(parts.default.plan.moment)))
+    parts.engine.worker.start(lambda: parts.engine.warm(suite_of(parts.default.plan.moment)), watched=False)
     return demo
 
 

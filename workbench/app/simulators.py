@@ -22,22 +22,21 @@ class Simulators:
     """Those that are here; the one that was used longest ago makes room."""
 
     def __init__(self, make: Callable[[Key], Env] = start) -> None:
-        self._make = make
+        self.make = make
         self._idle: list[tuple[Key, Env]] = []
 
-    def has(self, key: Key) -> bool:
-        """Whether one of that kind is idle, so that borrowing it takes no time."""
-        return any(kind == key for kind, _ in self._idle)
+    def idle(self, key: Key, *, lent: int) -> Env | None:
+        """One of that kind for this job alone, if one is idle; else None, and there is room to make one.
 
-    def borrow(self, key: Key, *, lent: int) -> Env:
-        """One for this job alone; `lent` is how many others are out."""
+        `lent` is how many others are out.
+        """
         for place, (kind, env) in enumerate(self._idle):
             if kind == key:
                 del self._idle[place]
                 return env
         while self._idle and len(self._idle) + lent >= MOST:
             self._idle.pop(0)[1].close()
-        return self._make(key)
+        return None
 
     def give_back(self, key: Key, env: Env) -> None:
         """The job is through with it."""

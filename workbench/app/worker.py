@@ -28,8 +28,9 @@ class Cancelled(Exception):
 class Job:
     """A generator on its way through the worker: iterate for its events; then `result` is what it returned."""
 
-    def __init__(self, work: Work, wake: Callable[[], None]) -> None:
+    def __init__(self, work: Work, wake: Callable[[], None], *, watched: bool = True) -> None:
         self.result: Any = None
+        self._watched = watched
         self._work, self._wake = work, wake
         self._generator: Generator[Any, None, Any] | None = None
         self._events: SimpleQueue = SimpleQueue()
@@ -85,7 +86,9 @@ class Job:
         try:
             if self._generator is None:
                 self._generator = self._work()
-            self._events.put(("event", next(self._generator)))
+            event = next(self._generator)
+            if self._watched:
+                self._events.put(("event", event))
             return True
         except StopIteration as end:
             self._events.put(("result", end.value))
@@ -120,9 +123,9 @@ class Worker:
         """How many jobs share the thread now."""
         return len(self._jobs)
 
-    def start(self, work: Work) -> Job:
-        """Let `work` take part from the next turn on."""
-        job = Job(work, self._wake)
+    def start(self, work: Work, *, watched: bool = True) -> Job:
+        """Let `work` take part from the next turn on; if nobody is going to look at its events, say so."""
+        job = Job(work, self._wake, watched=watched)
         with self._changed:
             if self._ended:
                 job.cancel()

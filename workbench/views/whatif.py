@@ -175,9 +175,7 @@ def dream_words(dream: Dream) -> str:
     if dream.leaves is None:
         return f"{len(steps)} chunks dreamt, {sum(steps)} control steps: still closer to reality than the present"
     where = sum(steps[: dream.leaves])
-    return (
-        f"It leaves reality in chunk {dream.leaves + 1}, after {where} steps: from there standing still would say more"
-    )
+    return f"It leaves reality in chunk {dream.leaves + 1}, after {where} steps: from there the present says more"
 
 
 def _present(dream: Dream, cameras: Sequence[str]) -> str:
