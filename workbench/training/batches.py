@@ -93,7 +93,7 @@ class Batches:
             actions=np.stack([windows.action_chunk(e.actions, step, chunk) for e, step, _ in items]),
             future_proprio=np.stack([e.proprio[f] for e, f in zip(episodes, futures, strict=True)]),
             value=np.array(
-                [windows.returns(len(e), e.success, gamma)[f] for e, f in zip(episodes, futures, strict=True)]
+                [windows.returns(len(e), e.reward, gamma)[f] for e, f in zip(episodes, futures, strict=True)]
             ),
         )
         return Batch(filled.x, self._tokens(episodes), [mode for _, _, mode in items])
