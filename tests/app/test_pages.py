@@ -200,6 +200,15 @@ def test_pages_have_addresses_and_take_the_moment_along(page, address):
     expect(page.locator("#board .facts")).to_contain_text("libero_mini_hard/3/")
 
 
+def test_a_plan_can_be_copied(page):
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.get_by_role("button", name="Copy as command").click()
+    expect(page.get_by_role("button", name="copied")).to_be_visible()
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert copied.startswith("workbench plan --checkpoint mini --planner-checkpoint mini --moment libero_mini_hard-0-")
+    assert "--seed 11" in copied
+
+
 def test_the_drawer_lies_over_the_page(page):
     before = page.locator("#board .cards").bounding_box()
     page.locator("#settings .toggle-button").click()

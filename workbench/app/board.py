@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from workbench import views
+from workbench.app import copied
 from workbench.app.engine import PHASES, Engine, Loading
 from workbench.app.panel import waiting
 from workbench.app.turns import Waiting
@@ -149,7 +150,15 @@ class Board:
         others = self.engine.worker.busy - 1
         shared = f" · shared with {others}" if self.phase and others > 0 else ""
         status = f"{origin} · {self.phase}{shared}" if self.phase else origin
-        return views.cards_html(plan, pictures=self._pictures, status=status, progress=self.progress, note=self.note)
+        cards = views.cards_html(plan, pictures=self._pictures, status=status, progress=self.progress, note=self.note)
+        return cards + self._copies()
+
+    def _copies(self) -> str:
+        """What makes a finished plan again elsewhere."""
+        if self.plan.best < 0 or self.progress is not None:
+            return ""
+        copies = {"Copy as Python": copied.as_python, "Copy as command": copied.as_command}
+        return views.copy_html({label: write(self.plan, self.recorded.name) for label, write in copies.items()})
 
     def truth_html(self) -> str:
         """Imagined beside real for the picked candidate, else the chosen one; empty if it was not executed."""

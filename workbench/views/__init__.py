@@ -9,6 +9,7 @@
     episode_html(state)         a closed loop, live or finished
     what_if_html(whatif)        a moment as it is and with one thing changed; `shares` in numbers
     dream_html(dream)           chunk after chunk dreamt, beside what really came
+    copy_html(texts)            buttons that copy a text
     panel_html(body)            any of these below a line that says how the work stands
     gallery_html(moments)       a strip of moments to choose from
     denoise_html(denoising)     one question from noise to answer: strip, fan, curves, schedule under a slider
@@ -28,6 +29,7 @@ them along, for a notebook.
 """
 
 from workbench.views.cards import Pictures, cards_html, encode
+from workbench.views.copy import copy_html
 from workbench.views.denoise import denoise_html, schedule_svg
 from workbench.views.episode import EpisodeState, episode_html
 from workbench.views.fan import curves_html, ends, fan_html, spread
@@ -49,6 +51,7 @@ __all__ = [
     "as_seen",
     "cards_html",
     "change",
+    "copy_html",
     "curves_html",
     "denoise_html",
     "denoising_as_seen",

@@ -158,4 +158,22 @@
       if (button) button.textContent = "▶";
     }
   });
+
+  // Buttons that copy a text. Once on a page, whatever is on it later.
+  if (!window.workbenchCopies) {
+    window.workbenchCopies = true;
+    document.addEventListener("click", async (event) => {
+      const button = event.target.closest?.("[data-copy]");
+      if (!button) return;
+      const label = button.textContent;
+      try {
+        await navigator.clipboard.writeText(button.dataset.copy);
+        button.textContent = "copied";
+      } catch { // no clipboard here: show it, to be copied by hand
+        button.parentElement.querySelector("details")?.setAttribute("open", "");
+        return;
+      }
+      setTimeout(() => (button.textContent = label), 1500);
+    });
+  }
 })();

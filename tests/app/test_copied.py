@@ -1,0 +1,51 @@
+"""What is copied from the page makes the same plan again."""
+
+import json
+import shlex
+
+import numpy as np
+import pytest
+
+from workbench import cli, moments
+from workbench.app.copied import as_command, as_python, unusual
+from workbench.models import checkpoints
+from workbench.planning import run
+from workbench.planning.best_of_n import PlanSettings, plan_events
+
+SMALL = PlanSettings(
+    candidates=2, calls=2, futures=1, future_calls=1, values=2, value_calls=2, seed=7, aggregation="lcb"
+)
+
+
+@pytest.fixture(scope="module")
+def name() -> str:
+    return moments.available()[0]
+
+
+@pytest.fixture(scope="module")
+def plan(name):
+    policy, planner = checkpoints.load_pair("mini", None)
+    return run(plan_events(policy, planner, moments.load(name).plan.moment, settings=SMALL))
+
+
+def test_only_what_is_unusual_is_said_and_always_the_seed(plan):
+    assert unusual(plan) == {**FEW, "aggregation": "lcb", "seed": 7}
+
+
+def test_the_python_makes_the_same_plan(plan, name):
+    made: dict = {}
+    exec(as_python(plan, name), made)
+    for ours, theirs in zip(plan.candidates, made["plan"].candidates, strict=True):
+        np.testing.assert_allclose(theirs.actions, ours.actions, atol=1e-6)
+        np.testing.assert_allclose(theirs.values, ours.values, atol=1e-6)
+    assert made["plan"].best == plan.best
+
+
+def test_the_command_makes_the_same_plan(plan, name, tmp_path, capsys):
+    program, *arguments = shlex.split(as_command(plan, name, out=str(tmp_path / "a plan")))
+    assert program == "workbench" and cli.main(arguments) == 0
+    record = json.loads((tmp_path / "a plan" / "plan.json").read_text())
+    assert record["best"] == plan.best
+    for ours, theirs in zip(plan.candidates, record["candidates"], strict=True):
+        np.testing.assert_allclose(theirs["actions"], ours.actions, atol=1e-6)
+        np.testing.assert_allclose(theirs["values"], ours.values, atol=1e-6)

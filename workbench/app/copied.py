@@ -1,0 +1,51 @@
+"""A plan on the page as what makes it again elsewhere: a few lines of Python, or one command."""
+
+import shlex
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from typing import Any
+
+from workbench.planning.best_of_n import PlanSettings
+from workbench.types import Plan
+
+FLAGLESS = ("upstream_compatible",)
+"""Settings that the command has no flag for."""
+
+PYTHON = """\
+from workbench import moments
+from workbench.models import checkpoints
+from workbench.planning import run
+from workbench.planning.best_of_n import PlanSettings, plan_events
+
+policy, planner = checkpoints.load_pair({policy!r}, {planner!r})
+moment = moments.load({moment!r}).plan.moment
+plan = run(plan_events(policy, planner, moment, settings=PlanSettings({settings})))
+"""
+
+
+def as_python(plan: Plan, moment: str) -> str:
+    """Public functions that make `plan` from the shipped moment of that name."""
+    settings = ", ".join(f"{name}={value!r}" for name, value in unusual(plan).items())
+    return PYTHON.format(**_names(plan), moment=moment, settings=settings)
+
+
+def as_command(plan: Plan, moment: str, *, out: str = "my-plan") -> str:
+    """The command that makes `plan` from the shipped moment of that name, into the folder `out`."""
+    names = _names(plan)
+    words = ["workbench", "plan", "--checkpoint", names["policy"], "--planner-checkpoint", names["planner"]]
+    words += ["--moment", moment]
+    for name, value in unusual(plan).items():
+        if name not in FLAGLESS:
+            words += [f"--{name.replace('_', '-')}", str(value)]
+    return shlex.join([*words, "--out", out])
+
+
+def unusual(plan: Plan) -> Mapping[str, Any]:
+    """The plan's settings that are not the defaults, and always its seed."""
+    usual, known = asdict(PlanSettings()), {field.name for field in fields(PlanSettings)}
+    given = {name: value for name, value in plan.config.items() if name in known}
+    return {name: value for name, value in given.items() if name == "seed" or value != usual[name]}
+
+
+def _names(plan: Plan) -> dict[str, str]:
+    return {role: plan.checkpoints[role]["name"] for role in ("policy", "planner")}
