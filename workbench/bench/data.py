@@ -82,7 +82,7 @@ def synthetic(folder: Path, episodes: int, steps: int, size: int, *, jpeg: bool)
         if number:  # the same content under another name costs the readers as much
             paths[-1].write_bytes(paths[0].read_bytes())
         else:
-            episode = Episode("go", {"wrist": pictures, "primary": pictures[::-1]}, **numbers, success=True)
+            episode = Episode("go", {"wrist": list(pictures), "primary": list(pictures[::-1])}, **numbers, success=True)
             write_rollout(paths[-1], episode, jpeg=jpeg)
     return paths
 
