@@ -22,6 +22,16 @@
 # what was recorded.
 
 # %%
+# On a fresh machine (Binder, Colab) with this repository beside the notebook; otherwise this does nothing.
+import importlib.util
+import subprocess
+import sys
+
+if importlib.util.find_spec("workbench") is None:
+    wanted = ["--no-deps", "-r", "../constraints.txt", "-e", ".."]
+    subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", *wanted], check=True)
+
+# %%
 import mediapy
 import numpy as np
 from IPython.display import HTML, display

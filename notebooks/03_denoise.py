@@ -70,6 +70,8 @@ show(denoise_html(denoising_as_seen(seen, bundle.spec)))
 # $\sigma = 80$.
 
 # %%
+from dataclasses import replace
+
 import numpy as np
 import torch
 
@@ -85,8 +87,7 @@ story = ask(bundle, present, "policy", seed=0, calls=bundle.spec.calls)
 index, epsilon = bundle.layout.index("camera", bundle.spec.primary), noise.draw([1], bundle.layout)
 noisy = {}
 for sigma in (0.0, 0.3, 1.0, 4.0, 80.0):
-    blurred = type(story)(story.x + sigma * epsilon, story.known, story.layout, story.text, story.placeholders)
-    noisy[f"σ = {sigma:g}"] = widgets.decoded(bundle, blurred)[index]
+    noisy[f"σ = {sigma:g}"] = widgets.decoded(bundle, replace(story, x=story.x + sigma * epsilon))[index]
 show(row_html(noisy, width=130))
 
 # %% [markdown]

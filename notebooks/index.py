@@ -41,6 +41,9 @@
 # - The numbers you see come from the small model that ships with the workbench. Where they differ from the paper's,
 #   the text says how to read that; a model is not a theorem.
 #
+# The numbers 6 (train the small model) and 7 (learn from experience) are kept free: until they are written,
+# `workbench train --help` and `workbench experience --help` are the way in.
+#
 # `make course` builds all of this, executed, as web pages.
 
 # %% [markdown]

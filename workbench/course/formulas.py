@@ -35,6 +35,8 @@ def formula_html(tex: str, *, block: bool = False) -> str:
     words = " ".join(tex.split())
     for command, spelling in SPELT.items():
         words = words.replace(command, spelling)
+    if block:
+        words = words.replace(r"\frac", r"\dfrac")
     picture = io.BytesIO()
     size = SIZE * (1.15 if block else 1)
     with rc_context({"svg.fonttype": "path", "mathtext.fontset": "cm"}):
