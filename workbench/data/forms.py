@@ -108,17 +108,7 @@ ALOHA = Form(
     dims=(14, 14),
     delta=False,
 )
-ALOHA_ROLLOUT = Form(
-    name="ALOHA rollout",
-    cameras=_ALOHA_CAMERAS,
-    actions="action",
-    proprio="observations/qpos",
-    demonstrations=False,
-    instruction=instruction_from_folder,
-    dims=(14, 14),
-    delta=False,
-    marked=True,
-)
+ALOHA_ROLLOUT = replace(ALOHA, name="ALOHA rollout", demonstrations=False, marked=True)
 FORMS = (LIBERO, ROBOCASA, ROLLOUT, ALOHA_ROLLOUT, ALOHA)
 
 LEROBOT = Form("LeRobot demonstrations", {}, "action", "observation.state", demonstrations=True, delta=False)
