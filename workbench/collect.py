@@ -11,7 +11,7 @@ import multiprocessing
 import os
 import threading
 import zlib
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -96,7 +96,7 @@ def collect(
         raise ValueError(f"the scripted expert knows libero_mini and libero_mini_hard only, got {suite}")
     plan = Plan(suite, Path(out), seed, image_size)
     plan.check()
-    yield from _work(_missing(plan.demos(demos) + plan.failures(failures)), workers)
+    yield from run_jobs(_missing(plan.demos(demos) + plan.failures(failures)), workers)
     joined = []
     for event in plan.join():
         joined.append(event)
@@ -108,13 +108,18 @@ def _missing(jobs: list[Job]) -> list[Job]:
     return [job for job in jobs if not Path(job.path).exists()]
 
 
-def _work(jobs: list[Job], workers: int) -> Iterator[Collected]:
-    """Run jobs in parallel. If a process dies, new ones do what is still missing, RESTARTS times."""
+def run_jobs(
+    jobs: list[Job], workers: int, make: Callable[[Job], tuple[int, int]] | None = None
+) -> Iterator[Collected]:
+    """Run jobs in parallel with `make` (default: `run_job`), which returns steps and draws.
+
+    If a process dies, new ones do what is still missing, RESTARTS times.
+    """
     for _ in range(RESTARTS + 1):
         missing = _missing(jobs)
         before = len(jobs) - len(missing)
         with single_threaded_children(), pool(workers) as workforce:
-            futures = {workforce.submit(run_job, job): job for job in missing}
+            futures = {workforce.submit(make or run_job, job): job for job in missing}
             try:
                 for done, future in enumerate(as_completed(futures), start=before + 1):
                     steps, attempts = future.result()

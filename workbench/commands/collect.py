@@ -14,6 +14,10 @@ def run(options: argparse.Namespace) -> None:
         _roll_out(options)
         return
     from workbench.collect import Collected, collect
+    from workbench.envs.suites import other_robots
+
+    if options.suite in other_robots():
+        from workbench.collect_aloha import collect
 
     names = ["demos", "failures", "out", "seed", "workers", "image_size"]
     events = collect(options.suite, **{name: getattr(options, name) for name in names})

@@ -28,6 +28,8 @@ BOX = np.array([[0.0, 0.4, 0.05], [0.2, 0.6, 0.05]])
 CONTROL_SECONDS = 0.04
 SETTLE_STEPS = 10
 """The cube falls on the table during these."""
+SHADOWS = 1024
+"""Side of the shadow map, where gym-aloha has 4096: a software renderer takes half the time, and it hardly shows."""
 STAGES = 4
 """gym-aloha's: touched by the right gripper, lifted, touched by the left one, off the table in the left one."""
 
@@ -56,6 +58,7 @@ class AlohaEnv:
         self.suite, self.image_size, self.horizon = suite, image_size, suite.horizon
         self.task, self.steps, self.stage = 0, 0, 0
         self.model = mujoco.MjModel.from_xml_path(str(assets() / "bimanual_viperx_transfer_cube.xml"))
+        self.model.vis.quality.shadowsize = SHADOWS
         self.data = mujoco.MjData(self.model)
         self._substeps = round(CONTROL_SECONDS / self.model.opt.timestep)
         self._renderer = None
