@@ -87,6 +87,7 @@ def test_changes_are_what_they_say(moment):
 def test_other_actions_change_what_is_imagined_of_them(bundle, moment, before):
     same = ask(bundle, moment, acting=whatif.otherwise())
     np.testing.assert_allclose(same.actions, before.actions)
+    assert set(measure(before, same).future.values()) == {0}, "the same actions have the same future"
     other = ask(bundle, moment, acting=whatif.otherwise(1, times=0.0, plus=0.5))
     assert (other.actions[:, 1] == 0.5).all()
     kept = [d for d in range(7) if d != 1]

@@ -70,12 +70,10 @@ def answer_events(
     check_pair(policy, planner)
     asking = _Asking(policy, planner, moment, settings)
     latents = yield from asking.proposed(encode(policy, moment.observation, moment.instruction))
+    actions = extract(latents, policy.stats).actions[0]
     if acting is not None:
-        actions = acting(extract(latents, policy.stats).actions[0])
-        latents = inject(latents, policy.stats, actions=actions[None].astype(float))
-    else:
-        actions = extract(latents, policy.stats).actions[0]
-    latents = yield from asking.imagined(latents)
+        actions = acting(actions)
+    latents = yield from asking.imagined(latents, actions)
     value = yield from asking.valued(latents)
     return Answer(
         moment=moment,
@@ -100,7 +98,9 @@ class _Asking:
         bounds = (first, self.settings.sigma_min or last)
         return (yield from self._ask(self.policy, latents, "policy", self.calls, bounds))
 
-    def imagined(self, latents: Latents) -> Events:
+    def imagined(self, latents: Latents, actions: Actions) -> Events:
+        # Written anew, so that the same actions have the same future however they came about.
+        latents = inject(latents, self.planner.stats, actions=actions[None].astype(float))
         with torch.no_grad():
             latents = replace(latents, text=self.planner.text.embed(self.moment.instruction))
         bounds = self.planner.spec.sigmas
@@ -170,7 +170,7 @@ def dream_events(
     for _ in range(chunks):
         latents = yield from asking.proposed(replace(latents, text=text))
         said = extract(latents, policy.stats)
-        latents = yield from asking.imagined(latents)
+        latents = yield from asking.imagined(latents, said.actions[0])
         value = yield from asking.valued(latents)
         chunk = Dreamt(said.actions[0], _path(policy, said.actions[0], place), _pictures(planner, latents), value)
         if env is not None and env.steps < env.horizon:

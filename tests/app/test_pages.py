@@ -131,6 +131,13 @@ def chip(page, text: str) -> None:
     expect(page.locator("#board .chip")).to_have_text(text, timeout=MINUTES)
 
 
+def leave_for(page, name: str) -> None:
+    """Go to another page by the menu, once this one is at rest: Gradio complains on the console about what it has
+    to break off."""
+    page.wait_for_timeout(1500)
+    page.get_by_role("link", name=name).click()
+
+
 def quick_plan(page) -> None:
     page.get_by_text("Quick (1 future x 1 value)").click()
     page.locator("#plan").click()
@@ -190,12 +197,11 @@ def test_pages_have_addresses_and_take_the_moment_along(page, address):
     page.wait_for_timeout(1000)
     page.reload()
     expect(page.locator("#board .facts")).to_contain_text("libero_mini_hard/3/")
-    page.get_by_role("link", name="Denoise").click()
+    leave_for(page, "Denoise")
     page.wait_for_url(f"{address}denoise{here}")
     expect(page.locator("#moments button").nth(1)).to_have_attribute("aria-pressed", "true")
     expect(page.locator("#denoise .frame")).to_have_count(9, timeout=MINUTES)
-    page.wait_for_timeout(1000)  # Gradio complains on the console about what it has to break off
-    page.get_by_role("link", name="Plan").click()
+    leave_for(page, "Plan")
     page.wait_for_url(address + here)
     expect(page.locator("#board .facts")).to_contain_text("libero_mini_hard/3/")
 
@@ -332,7 +338,7 @@ def test_two_windows_do_not_disturb_each_other(browser, address):
 
 
 def test_an_episode_runs_live_and_can_be_stopped(page):
-    page.get_by_role("link", name="Episode").click()
+    leave_for(page, "Episode")
     page.locator("#run").click()
     expect(page.locator("#episode .live img")).to_have_count(2, timeout=MINUTES)
     expect(page.locator("#episode .decision")).not_to_have_count(0, timeout=MINUTES)
@@ -342,7 +348,7 @@ def test_an_episode_runs_live_and_can_be_stopped(page):
 
 
 def test_an_episode_to_its_end(page):
-    page.get_by_role("link", name="Episode").click()
+    leave_for(page, "Episode")
     page.locator("#run").click()
     expect(page.locator("#episode .headline")).to_contain_text("not solved within 100 steps", timeout=2 * MINUTES)
     expect(page.locator("#episode .decision")).to_have_count(13)

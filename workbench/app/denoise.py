@@ -7,15 +7,15 @@ import gradio as gr
 from workbench import views
 from workbench.app.panel import Panel
 from workbench.app.parts import AGAIN, QUIET, Parts
-from workbench.app.settings import brought
+from workbench.app.settings import brought, slider
 from workbench.denoising import Question
 from workbench.diffusion.samplers import SAMPLERS
 from workbench.moments import RecordedMoment
 
 MODES = {
-    "policy: what would it do, what comes of it, what is that worth": "policy",
-    "world model: what comes of these actions": "world_model",
-    "value: what is this imagined future worth": "v",
+    "policy: what would it do?": "policy",
+    "world model: what comes of it?": "world_model",
+    "value: what is that worth?": "v",
 }
 SEEDS = 8
 
@@ -34,9 +34,9 @@ def build(demo: gr.Blocks, parts: Parts) -> None:
     strip = parts.moments_html()
     with gr.Row(elem_classes="controls-row"):
         mode = gr.Dropdown(list(MODES.items()), value="policy", label="what is asked", scale=3)
-        calls = gr.Slider(1, 20, value=first_calls, step=1, label="network calls", scale=2)
+        calls = slider(1, 20, value=first_calls, step=1, label="network calls", scale=2)
         seed = gr.Number(first_seed, minimum=0, precision=0, label="seed shown", scale=1)
-        seeds = gr.Slider(1, 16, value=SEEDS, step=1, label="seeds in the fan", scale=2)
+        seeds = slider(1, 16, value=SEEDS, step=1, label="seeds in all", scale=2)
         sampler = gr.Dropdown(list(SAMPLERS), value="ab2", label="sampler", scale=1)
         low = gr.Number(first_low, minimum=0, label="last σ (empty: its own)", scale=1)
         checkpoint = gr.Dropdown(parts.engine.checkpoints(), value=parts.engine.checkpoint, label="checkpoint", scale=1)

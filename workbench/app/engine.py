@@ -97,6 +97,8 @@ class Known:
 
     before: Answer
     yardstick: Difference
+    objects: Sequence[str] = ()
+    """What can be moved in the scene, where there is a simulator."""
 
 
 class Engine:
@@ -227,18 +229,6 @@ class Engine:
 
         return (yield from self._with_models(asked.checkpoint, self._planner_with(asked.checkpoint), work))
 
-    def objects(self, moment: Moment) -> Events:
-        """Names of what can be moved in the moment's scene; none without a simulator."""
-
-        def names(env: Env) -> Events:
-            yield Loading("scene")
-            env.restore(moment.snapshot)
-            return list(env.objects())
-
-        if not self._can_execute(moment):
-            return []
-        return (yield from self._with_simulator(suite_of(moment), names))
-
     def _can_execute(self, moment: Moment) -> bool:
         known = self._known_problem.is_set() and self._problem is None
         return known and moment.snapshot is not None and moment.address.split("/")[0] in self.suites()
@@ -324,7 +314,7 @@ def _with_truth(env: Env, policy: Bundle, planner: Bundle, asked: Asked, known: 
     after = yield from _answer(policy, planner, asked, moment)
     yield Shown(_compare(asked, known, after, policy.spec))
     if known.before.real is None:
-        known = replace(known, before=(yield from executed(env, policy, known.before)))
+        known = replace(known, before=(yield from executed(env, policy, known.before)), objects=list(env.objects()))
     after = yield from executed(env, policy, after)
     return _compare(asked, known, after, policy.spec)
 

@@ -112,9 +112,14 @@ def build(engine: Engine, first: RecordedMoment) -> Controls:
 
 def _slider(name: str, value: int) -> gr.Slider:
     most = 16 if name == "candidates" else 20 if name.endswith("calls") else 8
-    slider = gr.Slider(1, most, value=value, step=1, label=name.replace("_", " "))
-    slider.preprocess = partial(_in_range, slider)  # a subclass would make Gradio write a stub beside this file
-    return slider
+    return slider(1, most, value=value, step=1, label=name.replace("_", " "))
+
+
+def slider(low: float, high: float, **looks: object) -> gr.Slider:
+    """Gradio's, whose complaint about a number out of range is one line with the slider's name."""
+    made = gr.Slider(low, high, **looks)
+    made.preprocess = partial(_in_range, made)  # a subclass would make Gradio write a stub beside this file
+    return made
 
 
 def _in_range(slider: gr.Slider, given: float | None) -> float:

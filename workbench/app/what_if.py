@@ -9,7 +9,7 @@ from workbench import views
 from workbench.app.engine import Asked, Change, Known
 from workbench.app.panel import Panel
 from workbench.app.parts import AGAIN, QUIET, RUN, Parts
-from workbench.app.settings import brought
+from workbench.app.settings import brought, slider
 from workbench.asking import AskSettings
 from workbench.moments import RecordedMoment
 from workbench.whatif import Dream, blank, felt, otherwise, swap, told
@@ -22,7 +22,8 @@ class Imagining(Panel):
 
     def __init__(self, parts: Parts, moment: RecordedMoment) -> None:
         super().__init__(parts.engine, _draw)
-        self.moment, self.objects = moment, []
+        self.moment = moment
+        self.listed: list[str] = []
         self._known: tuple[Any, Known] | None = None
         self._about: Any = None
 
@@ -33,12 +34,14 @@ class Imagining(Panel):
 
     def finish(self, result: Any) -> None:
         """It is done; what was found about the unchanged moment is kept."""
-        if isinstance(result, list):
-            self.objects, self.progress, self.phase = result, None, ""
-            return
         if not isinstance(result, Dream):
             self._known = (self._about, result[1])
         super().finish(result)
+
+    @property
+    def objects(self) -> list[str]:
+        """What can be moved in the scene, as far as that is known."""
+        return list(self._known[1].objects) if self._known else []
 
 
 def _draw(result: Any) -> str:
@@ -57,23 +60,23 @@ def build(demo: gr.Blocks, parts: Parts) -> None:
             look = gr.Button("Ask", variant="primary", elem_id="ask-camera", scale=0, min_width=90)
         with gr.Tab("Action", id="action"), gr.Row(elem_classes="controls-row"):
             part = gr.Dropdown([ALL, *map(str, range(actions.shape[1]))], value=ALL, label="which number of the action")
-            times = gr.Slider(-1, 2, value=1, step=0.1, label="times")
-            plus = gr.Slider(-1, 1, value=0, step=0.05, label="plus, in the robot's units")
+            times = slider(-1, 2, value=1, step=0.1, label="times")
+            plus = slider(-1, 1, value=0, step=0.05, label="plus, in the robot's units")
             act = gr.Button("Ask", variant="primary", elem_id="ask-action", scale=0, min_width=90)
         with gr.Tab("Proprio", id="proprio"), gr.Row(elem_classes="controls-row"):
             index = gr.Dropdown(list(range(len(observation.proprio))), value=2, label="which number of the proprio")
-            by = gr.Slider(-0.2, 0.2, value=0.05, step=0.01, label="more, in its own unit (metres, radians)")
+            by = slider(-0.2, 0.2, value=0.05, step=0.01, label="more, in its own unit (metres, radians)")
             feel = gr.Button("Ask", variant="primary", elem_id="ask-proprio", scale=0, min_width=90)
         with gr.Tab("Instruction", id="instruction"), gr.Row(elem_classes="controls-row"):
             words = gr.Textbox(first.plan.moment.instruction, label="what it is told", max_length=200)
             tell = gr.Button("Ask", variant="primary", elem_id="ask-instruction", scale=0, min_width=90)
         with gr.Tab("Scene", id="scene"), gr.Row(elem_classes="controls-row"):
             thing = gr.Dropdown([], label="object (from the simulator)")
-            x = gr.Slider(-20, 20, value=0, step=1, label="away from the robot, cm")
-            y = gr.Slider(-20, 20, value=5, step=1, label="to its left, cm")
+            x = slider(-20, 20, value=0, step=1, label="away from the robot, cm")
+            y = slider(-20, 20, value=5, step=1, label="to its left, cm")
             move = gr.Button("Ask", variant="primary", elem_id="ask-scene", scale=0, min_width=90)
         with gr.Tab("Dream", id="dream"), gr.Row(elem_classes="controls-row"):
-            chunks = gr.Slider(1, 8, value=5, step=1, label="chunks")
+            chunks = slider(1, 8, value=5, step=1, label="chunks")
             dream = gr.Button("Dream", variant="primary", elem_id="ask-dream", scale=0, min_width=90)
     page = gr.HTML(Imagining(parts, first).html(), elem_id="what-if", apply_default_css=False)
 
@@ -114,12 +117,12 @@ def build(demo: gr.Blocks, parts: Parts) -> None:
         yield from run(session, lambda: parts.engine.dream(asked, int(chunks)))
 
     def on_objects(request: gr.Request) -> Any:
-        session = parts.session(request)
-        moment = session.shown.moment.plan.moment
-        for _ in session.run(lambda: parts.engine.objects(moment), session.shown):
-            pass
-        found = session.shown.objects
-        return gr.Dropdown([(name.replace("_", " "), name) for name in found], value=found[0] if found else None)
+        shown = parts.session(request).shown
+        if not shown.objects or shown.objects == shown.listed:
+            return gr.skip()
+        shown.listed = shown.objects
+        named = [(name.replace("_", " "), name) for name in shown.objects]
+        return gr.Dropdown(named, value=shown.objects[0])
 
     handlers = {
         act: (on_action, [part, times, plus]),
@@ -130,14 +133,13 @@ def build(demo: gr.Blocks, parts: Parts) -> None:
         dream: (on_dream, [chunks]),
     }
     for button, (handler, inputs) in handlers.items():
-        button.click(handler, inputs, page, **RUN)
+        button.click(handler, inputs, page, **RUN).then(on_objects, None, thing, **QUIET)
     words.submit(on_instruction, [words], page, **RUN)
     for event in (
         demo.load(on_load, None, [strip, words], **QUIET),
         strip.select(on_moment, None, [strip, words], **QUIET),
     ):
-        asked = event.then(on_camera, [camera], page, **AGAIN)
-        asked.then(on_objects, None, thing, **RUN)
+        event.then(on_camera, [camera], page, **AGAIN).then(on_objects, None, thing, **QUIET)
 
 
 def _camera_changes(cameras: list[str]) -> dict[str, Callable]:
