@@ -84,7 +84,7 @@ WRONG = {
     "two places": (["plan", "--moment", "a", "--episode", "b"], "expected --moment or --episode, got both"),
     "a missing episode": (["plan", "--episode", "/nowhere.hdf5"], "/nowhere.hdf5"),
     "an unknown preset": (["train", "--preset", "maxi", "--data", "x", "--out", "y"], "expected one of mini"),
-    "no data": (["train", "--out", "y"], "required: --data"),
+    "no data": (["train", "--out", "y"], "--data: expected a folder, got none"),
     "a missing folder": (["data", "check", "/nowhere"], "expected a file or folder of episodes at /nowhere"),
     "no action": (["data"], "required: ACTION"),
     "a strange port": (["app", "--port", "99999"], "from 1 to 65,535, got '99999'"),
