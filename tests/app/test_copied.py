@@ -12,9 +12,8 @@ from workbench.models import checkpoints
 from workbench.planning import run
 from workbench.planning.best_of_n import PlanSettings, plan_events
 
-SMALL = PlanSettings(
-    candidates=2, calls=2, futures=1, future_calls=1, values=2, value_calls=2, seed=7, aggregation="lcb"
-)
+FEW = {"candidates": 2, "calls": 2, "futures": 1, "future_calls": 1, "values": 2, "value_calls": 2}
+SMALL = PlanSettings(**FEW, seed=7, aggregation="lcb")
 
 
 @pytest.fixture(scope="module")
