@@ -19,13 +19,13 @@ SPEC = PLATFORMS["aloha"]
 
 def test_without_gym_aloha_one_line_says_how_to_install_it(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(ModuleNotFoundError, match=r"pip install -e '\.\[aloha\]'"):
+    with pytest.raises(ModuleNotFoundError, match="pip install -c constraints.txt gym-aloha"):
         aloha.assets()
 
 
 @pytest.fixture(scope="module")
 def env():
-    pytest.importorskip("gym_aloha", reason="needs gym-aloha: pip install -e '.[aloha]'")
+    pytest.importorskip("gym_aloha", reason=f"needs gym-aloha: {aloha.INSTALL}")
     env = aloha.make_env("aloha_sim", image_size=64)
     yield env
     env.close()

@@ -30,6 +30,7 @@ SETTLE_STEPS = 10
 """The cube falls on the table during these."""
 SHADOWS = 1024
 """Side of the shadow map, where gym-aloha has 4096: a software renderer takes half the time, and it hardly shows."""
+INSTALL = "pip install -c constraints.txt gym-aloha==0.1.5 dm-control==1.0.28"
 STAGES = 4
 """gym-aloha's: touched by the right gripper, lifted, touched by the left one, off the table in the left one."""
 
@@ -43,7 +44,7 @@ def assets() -> Path:
     """Folder of gym-aloha's scene, found without importing it. ModuleNotFoundError says how to install it."""
     spec = importlib.util.find_spec("gym_aloha")
     if spec is None or not spec.submodule_search_locations:
-        raise ModuleNotFoundError("aloha_sim needs gym-aloha; install it with: pip install -e '.[aloha]'")
+        raise ModuleNotFoundError(f"aloha_sim needs gym-aloha; install it with: {INSTALL}")
     return Path(next(iter(spec.submodule_search_locations))) / "assets"
 
 

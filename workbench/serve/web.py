@@ -90,7 +90,7 @@ def application(server: Server, *, host: str = "127.0.0.1") -> FastAPI:
     # The pages that explain an API load from outside.
     app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     if is_loopback(host):  # a web page that has its own name point here is not this machine
-        app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(LOOPBACK))
+        app.add_middleware(TrustedHostMiddleware, allowed_hosts=[*LOOPBACK, host])
 
     @app.middleware("http")
     async def guard(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
