@@ -35,6 +35,7 @@ LAYERS = """
     asking
     rollout
     collect
+    collect_aloha
     prepare
     experience
     training
