@@ -307,7 +307,8 @@ def _moments(commands: argparse._SubParsersAction) -> None:
 
 def _bench(commands: argparse._SubParsersAction) -> None:
     parser = _command(commands, "bench", "benchmarks, each against its reference in the same run")
-    parser.add_argument("name", metavar="NAME", help="data, foresight, latency, path, planning or rollout")
+    names = "data, foresight, latency, path, planning, planning-quality, rollout or serve"
+    parser.add_argument("name", metavar="NAME", help=names)
     parser.add_argument("options", nargs=argparse.REMAINDER, help="the benchmark's own options")
 
 
