@@ -11,7 +11,7 @@ TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 export VENV PYTHON TORCH_INDEX
 BIN := $(VENV)/bin
 
-.PHONY: help setup demo lab test test-all format lint
+.PHONY: help setup demo lab course test test-all format lint
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/' | expand -t 12
@@ -25,7 +25,11 @@ demo:  ## set up, then the app on http://127.0.0.1:7860
 
 lab:  ## set up, then the notebooks in JupyterLab
 	@.ci/setup
-	$(BIN)/jupyter lab notebooks
+	$(BIN)/jupyter lab notebooks/index.ipynb
+
+course:  ## set up, then the executed notebooks as web pages in build/course
+	@.ci/setup
+	$(BIN)/workbench course
 
 test: setup  ## set up, then all tests but the minutes-long ones
 	$(BIN)/python -m pytest -m "not slow" --durations 10
