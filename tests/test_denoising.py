@@ -75,7 +75,6 @@ def test_it_counts_calls_and_closing_ends_it(bundle, observation):
     assert all(isinstance(event, Called) for event in denoise_events(bundle, observation, TASK))
 
 
-@pytest.mark.parametrize("wrong", [{"mode": "x"}, {"calls": 0}, {"seeds": ()}, {"sampler": "x"}])
 def test_noise_levels_are_the_checkpoints_unless_said(bundle):
     assert Question(calls=2).sigmas(bundle.spec.sigmas) == pytest.approx(bundle.spec.sigmas)
     assert Question(calls=2, sigma_min=0.5).sigmas((80.0, 4.0)) == pytest.approx([80, 0.5])
@@ -83,6 +82,7 @@ def test_noise_levels_are_the_checkpoints_unless_said(bundle):
         Question(sigma_min=90.0).sigmas((80.0, 4.0))
 
 
+@pytest.mark.parametrize("wrong", [{"mode": "x"}, {"calls": 0}, {"seeds": ()}, {"sampler": "x"}])
 def test_what_cannot_be_asked_is_said_in_one_line(wrong):
     with pytest.raises(ValueError, match="expected") as error:
         Question(**wrong)

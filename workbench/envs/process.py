@@ -27,7 +27,11 @@ from workbench import runtime
 from workbench.envs.suites import suite as find_suite
 from workbench.types import Observation, Snapshot
 
-CHILD = "import sys; from workbench.envs.process import serve; serve(int(sys.argv[1]), *sys.argv[2:])"
+CHILD = """import signal, sys
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+from workbench.envs.process import serve
+serve(int(sys.argv[1]), *sys.argv[2:])"""
+"""Ctrl-C in a terminal reaches every process; this one ends when its pipe does, so that nothing takes it for a death."""
 STATUS = ("instruction", "horizon", "steps", "success")
 PASSED_ON = {
     error.__name__: error for error in (ValueError, KeyError, TypeError, FileNotFoundError, ModuleNotFoundError)
@@ -181,6 +185,7 @@ class _Child:
     def __init__(self):
         self.pipe, theirs = Pipe()
         threads = dict.fromkeys(runtime.THREAD_VARIABLES, "1")
+        self.last_words = ""
         self.errors = tempfile.TemporaryFile()  # noqa: SIM115 (as long as the process)
         self.process = subprocess.Popen(
             [sys.executable, "-c", CHILD, str(theirs.fileno())],
@@ -202,7 +207,7 @@ class _Child:
             return self.pipe.recv()
         except (EOFError, OSError):
             self.stop()
-            raise _Lost(what.format(f"died ({self._last_words()})")) from None
+            raise _Lost(what.format(f"died ({self.last_words})")) from None
 
     def stop(self) -> None:
         """End the process, by force if it does not listen."""
@@ -212,11 +217,11 @@ class _Child:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
-
-    def _last_words(self) -> str:
-        self.errors.seek(0)
-        lines = self.errors.read().decode(errors="replace").strip().splitlines()
-        return lines[-1] if lines else f"exit code {self.process.returncode}"
+        if not self.errors.closed:
+            self.errors.seek(0)
+            lines = self.errors.read().decode(errors="replace").strip().splitlines()
+            self.last_words = lines[-1] if lines else f"exit code {self.process.returncode}"
+            self.errors.close()
 
 
 def serve(descriptor: int) -> None:
