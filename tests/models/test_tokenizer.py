@@ -26,9 +26,12 @@ VAE = {"reads": ("vae/config.json", "vae/tokenizer.safetensors")}
 def test_decoding_matches_upstream(case, fidelity, shortcuts):
     cases = load_file(case)
     tokenizer = golden_bundle.tokenizer(case.parents[1], shortcuts=shortcuts)
-    seen = tokenizer.decode(cases["latents"], range(1, cases["latents"].shape[2]))
+    wanted = range(1, cases["latents"].shape[2])
+    seen = tokenizer.decode(cases["latents"], wanted)
+    # Held against the reference in float64: float32 kernels of different processors round 1e-5 apart.
+    exact = tokenizer.double().decode(cases["latents"].double(), wanted)
     shown = cases["decoded"][:, :, 1 :: tokenizer.pictures_per_frame].clamp(-1, 1)
-    fidelity.close("decoded", seen.transpose(1, 2), shown, atol=1e-5)
+    fidelity.close("decoded", exact.transpose(1, 2), shown, atol=1e-5)
     pixels = ((seen + 1) * 127.5).clamp(0, 255).to(torch.uint8).transpose(1, 2)
     fidelity.pixels("decoded pictures", pixels, cases["decoded_uint8"])
 
