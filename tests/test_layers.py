@@ -27,6 +27,7 @@ LAYERS = """
     policy
     planning
     denoising
+    grid
     work meter
     data
     envs

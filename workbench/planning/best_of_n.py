@@ -110,16 +110,18 @@ def plan_events(
     settings: PlanSettings | None = None,
     pictures: bool = True,
     rows_at_once: int | None = None,
+    encoded: Latents | None = None,
 ) -> Generator[Event, None, Plan]:
     """Make a plan, reporting every network call; `run` exhausts it.
 
     `policy` proposes, `planner` (default: the policy) imagines and values. `pictures=False` leaves the
-    imagined futures undecoded, which nothing but the eye needs.
+    imagined futures undecoded, which nothing but the eye needs. `encoded` is what `encode` made of this moment
+    with this policy, where several plans share it.
     """
     settings, planner = settings or PlanSettings(), planner or policy
     check_pair(policy, planner)
     work = _Planning(policy, planner, moment, settings, rows_at_once)
-    actions = yield from work.propose()
+    actions = yield from work.propose(encoded)
     futures = yield from work.imagine(actions, pictures)
     values = yield from work.value(futures)
     return work.plan(values)
@@ -137,12 +139,14 @@ class _Planning:
         self.candidates: list[Candidate] = []
         self.done, self.seconds = 0, {}
 
-    def propose(self) -> Generator[Event, None, Latents]:
+    def propose(self, encoded: Latents | None) -> Generator[Event, None, Latents]:
         """Actions and paths of all candidates."""
         begin = time.perf_counter()
-        latents = encode(self.policy, self.moment.observation, self.moment.instruction)
+        if encoded is None:
+            encoded = encode(self.policy, self.moment.observation, self.moment.instruction)
         self.seconds["encode"] = time.perf_counter() - begin
-        latents = yield from self._sample(self.policy, latents.repeat(len(self.seeds)), "propose", self.seeds)
+        latents = encoded.repeat(len(self.seeds))
+        latents = yield from self._sample(self.policy, latents, "propose", self.seeds)
         said = extract(latents, self.policy.stats)
         path, proprio = self.policy.spec.path, np.asarray(self.moment.observation.proprio)
         self.candidates = [

@@ -9,6 +9,8 @@
     episode_html(state)         a closed loop, live or finished
     what_if_html(whatif)        a moment as it is and with one thing changed; `shares` in numbers
     dream_html(dream)           chunk after chunk dreamt, beside what really came
+    grid_html(grid, cells)      one moment under two settings, cell by cell; `grid_picture` to keep,
+                                `reference_of` the cell to compare with
     copy_html(texts)            buttons that copy a text
     panel_html(body)            any of these below a line that says how the work stands
     gallery_html(moments)       a strip of moments to choose from
@@ -34,6 +36,7 @@ from workbench.views.denoise import denoise_html, schedule_svg
 from workbench.views.episode import EpisodeState, episode_html
 from workbench.views.fan import curves_html, ends, fan_html, spread
 from workbench.views.gallery import gallery_html
+from workbench.views.grid import grid_html, grid_picture, reference_of
 from workbench.views.page import fragment, head_html, plan_html
 from workbench.views.panel import panel_html
 from workbench.views.paths import actions_figure, orbit_html, paths_figure
@@ -62,6 +65,8 @@ __all__ = [
     "fan_html",
     "fragment",
     "gallery_html",
+    "grid_html",
+    "grid_picture",
     "head_html",
     "observation_as_seen",
     "offer_html",
@@ -70,6 +75,7 @@ __all__ = [
     "panel_html",
     "paths_figure",
     "plan_html",
+    "reference_of",
     "schedule_svg",
     "shares",
     "spread",
