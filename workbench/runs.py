@@ -99,9 +99,9 @@ def _candidate_record(candidate: Candidate, writer: album.Writer) -> dict[str, A
     return {
         "index": candidate.index,
         "seed": candidate.seed,
-        "actions": _numbers(candidate.actions),
-        "path": None if candidate.path is None else _numbers(candidate.path),
-        "values": None if candidate.values is None else _numbers(candidate.values),
+        "actions": numbers(candidate.actions),
+        "path": None if candidate.path is None else numbers(candidate.path),
+        "values": None if candidate.values is None else numbers(candidate.values),
         "value": candidate.value,
         "rank": candidate.rank,
         "futures": {
@@ -124,8 +124,8 @@ def _outcome_record(outcome: Outcome, name: str, writer: album.Writer) -> dict[s
     }
 
 
-def _numbers(array: np.ndarray) -> list[Any]:
-    """Nested lists with every digit; None where nothing has been drawn yet (JSON knows no NaN)."""
+def numbers(array: np.ndarray) -> list[Any]:
+    """`array` as nested lists with every digit; None where nothing has been drawn yet (JSON knows no NaN)."""
     return np.where(np.isnan(array), None, np.asarray(array, float).astype(object)).tolist()
 
 

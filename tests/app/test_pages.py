@@ -250,6 +250,23 @@ def test_a_denoise_from_noise_to_answer(page, address):
     )
 
 
+def test_a_grid_fills_cell_by_cell_and_is_compared_with_any(page, address):
+    page.goto(address + "study?x=seed&xs=0,500&y=aggregation&ys=average,lcb")
+    expect(page.get_by_label("its values, with commas between").first).to_have_value("0,500", timeout=MINUTES)
+    page.locator("#run-grid").click()
+    cells, saved = page.locator("#grid button.cell"), page.get_by_role("link", name="Save as one picture")
+    expect(saved).to_have_attribute("download", "grid-aggregation-seed.webp", timeout=MINUTES)
+    expect(cells).to_have_count(4)
+    expect(cells.nth(0).locator(".differs")).to_have_text("reference")
+    expect(cells.nth(2).locator(".differs")).to_have_text("the same")  # of one value, mean and lower bound are one
+    expect(cells.nth(1)).to_have_class("cell moved")
+    cells.nth(1).click()
+    expect(cells.nth(1).locator(".differs")).to_have_text("reference", timeout=MINUTES)
+    page.get_by_label("its values, with commas between").first.fill("0, one")
+    page.locator("#run-grid").click()
+    expect(page.get_by_text("seed: expected whole numbers with commas between, got '0, one'")).to_be_visible()
+
+
 def test_what_if_one_thing_were_different(page, address):
     page.goto(address + "what-if")
     title, rows = page.locator("#what-if h3"), page.locator("#what-if [data-answer]")

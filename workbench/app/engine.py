@@ -22,6 +22,7 @@ from workbench.asking import AskSettings, Shown, answer_events, dream_events, ex
 from workbench.denoising import Question, denoise_events
 from workbench.envs.base import Env
 from workbench.envs.suites import libero_assets, suites
+from workbench.grid import Grid, part_events
 from workbench.models import checkpoints
 from workbench.models.bundle import Bundle
 from workbench.planning.best_of_n import PlanSettings, plan_events
@@ -228,6 +229,17 @@ class Engine:
             return (yield from self._with_simulator(suite_of(asked.moment), run))
 
         return (yield from self._with_models(asked.checkpoint, self._planner_with(asked.checkpoint), work))
+
+    def answer(self, moment: Moment, settings: AskSettings, acting: Acting | None) -> Events:
+        """What the model says about a moment; with `acting`, about other actions. Returns an `Answer`."""
+        work = lambda policy, planner: answer_events(policy, planner, moment, settings=settings, acting=acting)  # noqa: E731
+        return (yield from self._with_models(self.checkpoint, self.planner, work))
+
+    def grid(self, grid: Grid) -> Events:
+        """All cells of a grid, one checkpoint after the other."""
+        for name in grid.checkpoints:
+            cells = lambda policy, planner, name=name: part_events(policy, planner, grid, name)  # noqa: E731
+            yield from self._with_models(name, grid.planner_of(name), cells)
 
     def _can_execute(self, moment: Moment) -> bool:
         known = self._known_problem.is_set() and self._problem is None

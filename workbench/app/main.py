@@ -13,7 +13,7 @@ from fastapi import FastAPI
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from workbench import moments, runtime, views
-from workbench.app import denoise, episode, plan, what_if
+from workbench.app import api, denoise, episode, plan, study, what_if
 from workbench.app.engine import Engine, suite_of
 from workbench.app.parts import Parts
 from workbench.app.session import Sessions
@@ -24,6 +24,7 @@ PAGES = {
     "what-if": ("What if", what_if),
     "denoise": ("Denoise", denoise),
     "episode": ("Episode", episode),
+    "study": ("Study", study),
 }
 """Address to name and page, in the menu's order; what is not finished is not here."""
 
@@ -51,6 +52,7 @@ def build(checkpoint: str = "mini", planner: str | None = None) -> gr.Blocks:
             page.build(demo, parts)
     with demo:
         demo.unload(parts.leave)
+        api.build(parts)
     demo.parts = parts
     # In the background, what the first click will need; what goes wrong is said on that click.
     parts.engine.worker.start(lambda: parts.engine.warm(suite_of(parts.default.plan.moment)), watched=False)

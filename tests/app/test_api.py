@@ -1,0 +1,172 @@
+"""The endpoints, called as a program calls them, on a real server: the library's numbers, and one line for the rest."""
+
+import json
+import random
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+
+import gradio as gr
+import httpx
+import numpy as np
+import pytest
+import uvicorn
+from gradio_client import Client
+from gradio_client.exceptions import AppError
+
+from workbench import moments
+from workbench.app import api, main
+from workbench.app.engine import Engine
+from workbench.app.parts import Parts
+from workbench.app.session import Sessions
+from workbench.asking import AskSettings, answer_events
+from workbench.models import checkpoints
+from workbench.models.bundle import tiny
+from workbench.planning import run
+from workbench.planning.best_of_n import PlanSettings, plan_events
+from workbench.platforms import PLATFORMS
+
+NAME = moments.available()[0]
+QUICK = {"candidates": 3, "calls": 2, "futures": 2, "values": 2}
+
+
+@pytest.fixture(scope="module")
+def bundle():
+    spec = replace(PLATFORMS["libero"], chunk_size=8, execute_steps=8)
+    bundle = replace(tiny(spec, words="stack blue cube on put in bin"), name="mini")
+    return replace(bundle, layout=bundle.spec.layout(channels=16, side=8))
+
+
+@pytest.fixture(scope="module")
+def address(bundle) -> Iterator[str]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(checkpoints, "load_pair", lambda checkpoint, planner: (bundle, bundle))
+        parts = Parts(Engine(), Sessions(), {NAME: moments.load(NAME)})
+        with gr.Blocks(analytics_enabled=False) as demo:
+            api.build(parts)
+        server = uvicorn.Server(uvicorn.Config(main.asgi(demo), port=0, log_level="error"))
+        thread = threading.Thread(target=server.run, daemon=True)
+        thread.start()
+        while not server.started:
+            time.sleep(0.02)
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+        server.should_exit = True
+        thread.join(10)
+        parts.close()
+
+
+@pytest.fixture(scope="module")
+def client(address) -> Client:
+    return Client(address, verbose=False, analytics_enabled=False)
+
+
+def test_only_the_documented_names_are_offered(client):
+    offered = client.view_api(return_format="dict")
+    assert set(offered["named_endpoints"]) == {"/plan", "/imagine", "/value"} and not offered["unnamed_endpoints"]
+    names = [one["parameter_name"] for one in offered["named_endpoints"]["/plan"]["parameters"]]
+    assert names == ["moment", "candidates", "calls", "futures", "values", "aggregation", "value", "seed"]
+
+
+def test_plan_is_the_librarys(client, bundle):
+    found = client.predict(NAME, **QUICK, aggregation="average", seed=3, api_name="/plan")
+    settings = PlanSettings(**QUICK, aggregation="average", seed=3)
+    plan = run(plan_events(bundle, bundle, moments.load(NAME).plan.moment, settings=settings))
+    assert found["best"] == plan.best and found["choices"] == plan.choices
+    assert found["network_calls"] == settings.network_calls and found["config"]["seed"] == 3
+    for one, same in zip(found["candidates"], plan.candidates, strict=True):
+        np.testing.assert_allclose(one["actions"], same.actions, atol=1e-5)
+        np.testing.assert_allclose(one["values"], same.values, atol=1e-5)
+        assert one["rank"] == same.rank and one["seed"] == same.seed
+
+
+def test_imagine_and_value_of_given_actions_are_the_librarys(client, bundle):
+    moment = moments.load(NAME).plan.moment
+    actions = np.full((8, 7), 0.25)
+    given = run(answer_events(bundle, bundle, moment, settings=AskSettings(seed=1), acting=lambda _: actions))
+    own = run(answer_events(bundle, bundle, moment, settings=AskSettings(seed=1)))
+    found = client.predict(NAME, actions=actions.tolist(), seed=1, api_name="/imagine")
+    np.testing.assert_allclose(found["actions"], actions)
+    np.testing.assert_allclose(found["path"], given.path, atol=1e-5)
+    assert set(found["futures"]) == {"wrist", "primary"}
+    assert all(uri.startswith("data:image/webp;base64,") for (uri,) in found["futures"].values())
+    assert client.predict(NAME, actions.tolist(), seed=1, api_name="/value")["value"] == pytest.approx(given.value)
+    assert client.predict(NAME, seed=1, api_name="/value")["value"] == pytest.approx(own.value)
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "wrong", "reason"),
+    [
+        ("plan", {"moment": "../../etc/passwd"}, "moment: expected one of"),
+        ("plan", {"candidates": 17}, "candidates: expected a whole number from 1 to 16, got '17'"),
+        ("plan", {"seed": "<b>"}, "seed: expected a whole number"),
+        ("plan", {"value": "w"}, "value: expected one of v, q"),
+        ("imagine", {"actions": [[0.0] * 7] * 9}, "actions: expected 8 rows of 7 numbers within 100 of 0, got 9"),
+        ("value", {"actions": [[1e9] * 7] * 8}, "actions: expected 8 rows of 7 numbers"),
+    ],
+)
+def test_what_cannot_be_is_one_line(client, endpoint, wrong, reason):
+    with pytest.raises(AppError, match=reason) as error:
+        client.predict(**({"moment": NAME} | wrong), api_name=f"/{endpoint}")
+    assert "Traceback" not in str(error.value) and len(str(error.value)) < 320
+
+
+# what nobody should send ------------------------------------------------------------------------------------
+
+STRANGE = [
+    *("", "<img src=x onerror=alert(1)>", "../../../etc/passwd", "/etc/passwd", "file:///etc/passwd", "x" * 20_000),
+    *(None, True, -1, 0, 1e308, -1e308, 2**63, 10**40, 0.5, [], {}, [[]], {"path": "/etc/passwd"}, "NaN", "\x00", "𝔘"),
+    {"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}},
+    [[0.0] * 7] * 8,
+    [["a"] * 7] * 8,
+    [[1e300] * 7] * 8,
+    [[None] * 7] * 8,
+    [[0.0] * 7] * 5000,
+]
+ARGUMENTS = {"plan": 8, "imagine": 4, "value": 5}
+FILES = (
+    "/gradio_api/file=/etc/passwd",
+    "/gradio_api/file=../../etc/passwd",
+    "/file=/etc/hostname",
+    "/static/../app.py",
+)
+
+
+def fuzz(address: str, calls: int, *, seed: int = 0) -> None:
+    """Strange calls, one after another; AssertionError if one is answered with more than one line, or not at all."""
+    chance = random.Random(seed)
+    with httpx.Client(base_url=address, timeout=60) as web:
+        for k in range(calls):
+            if k % 50 == 49:
+                answer = web.get(chance.choice(FILES))
+                assert answer.status_code >= 400 and "root:" not in answer.text
+                continue
+            endpoint = chance.choice(list(ARGUMENTS))
+            data = [chance.choice(STRANGE) for _ in range(ARGUMENTS[endpoint] + chance.choice([-1, 0, 0, 0, 0, 1]))]
+            if chance.random() < 0.5:
+                data[0] = NAME  # a moment that is there, so that the others are looked at
+            body = json.dumps({"data": data}).replace('"NaN"', "NaN" if chance.random() < 0.5 else '"NaN"')
+            if chance.random() < 0.05:
+                body = body[: chance.randrange(len(body))]
+            check(web, endpoint, body)
+
+
+def check(web: httpx.Client, endpoint: str, body: str) -> None:
+    sent = web.post(f"/gradio_api/call/{endpoint}", content=body, headers={"content-type": "application/json"})
+    said = sent.text
+    if sent.status_code == 200:
+        said = web.get(f"/gradio_api/call/{endpoint}/{sent.json()['event_id']}").text
+        assert "event: error" in said or "event: complete" in said, said
+    assert sent.status_code < 600 and "Traceback" not in said and "root:" not in said and ".py" not in said, said
+    assert len(said) < 1_000_000
+
+
+def test_strange_calls_get_one_line_and_the_app_keeps_serving(address, client):
+    fuzz(address, 150)
+    assert client.predict(NAME, seed=1, api_name="/value")["seed"] == 1
+
+
+@pytest.mark.slow
+def test_ten_thousand_strange_calls(address, client):
+    fuzz(address, 10_000, seed=1)
+    assert client.predict(NAME, seed=1, api_name="/value")["seed"] == 1
