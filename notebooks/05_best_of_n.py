@@ -19,7 +19,7 @@
 # live where there is a simulator.
 #
 # [← 4 Policy, world model, value](04_policy_world_model_value.ipynb) · [all notebooks](index.ipynb) ·
-# [8 Rollouts and statistics →](08_rollouts_and_statistics.ipynb)
+# [6 Train the mini model →](06_train_mini.ipynb)
 
 # %%
 # On a fresh machine (Binder, Colab) with this repository beside the notebook; otherwise this does nothing.
@@ -336,4 +336,4 @@ score
 
 # %% [markdown]
 # [← 4 Policy, world model, value](04_policy_world_model_value.ipynb) · [all notebooks](index.ipynb) ·
-# [8 Rollouts and statistics →](08_rollouts_and_statistics.ipynb)
+# [6 Train the mini model →](06_train_mini.ipynb)

@@ -18,7 +18,7 @@
 # **Minutes**: 35 to read and do; seconds to run. **Needs**: the workbench; no GPU, no network, no simulator: the
 # evaluations are recorded ones.
 #
-# [← 5 Best of N](05_best_of_n.ipynb) · [all notebooks](index.ipynb) ·
+# [← 7 Learn from experience](07_learn_from_experience.ipynb) · [all notebooks](index.ipynb) ·
 # [9 The 2B model →](09_the_2b_model.ipynb)
 
 # %%
@@ -244,5 +244,5 @@ score.reveal("Reported is (%)", guess, round(float(reported), 1), about=1.5)
 score
 
 # %% [markdown]
-# [← 5 Best of N](05_best_of_n.ipynb) · [all notebooks](index.ipynb) ·
+# [← 7 Learn from experience](07_learn_from_experience.ipynb) · [all notebooks](index.ipynb) ·
 # [9 The 2B model →](09_the_2b_model.ipynb)

@@ -25,6 +25,8 @@
 # | 3 | [Denoise](03_denoise.ipynb) | watch noise become a plan, call by call | 40 |
 # | 4 | [Policy, world model, value](04_policy_world_model_value.ipynb) | ask one network five questions | 40 |
 # | 5 | [Best of N](05_best_of_n.ipynb) | choose among plans, and find out whether that helps | 45 |
+# | 6 | [Train the mini model](06_train_mini.ipynb) | train a network from recorded episodes to a checkpoint | 45 |
+# | 7 | [Learn from experience](07_learn_from_experience.ipynb) | let its own rollouts teach the planner | 40 |
 # | 8 | [Rollouts and statistics](08_rollouts_and_statistics.ipynb) | say what an evaluation has shown | 35 |
 # | 9 | [The 2B model](09_the_2b_model.ipynb) | count what the published model sees, weighs and costs | 30 |
 
@@ -40,9 +42,6 @@
 # - Every notebook ends with *Now break it*: change one thing, run again, explain.
 # - The numbers you see come from the small model that ships with the workbench. Where they differ from the paper's,
 #   the text says how to read that; a model is not a theorem.
-#
-# The numbers 6 (train the small model) and 7 (learn from experience) are kept free: until they are written,
-# `workbench train --help` and `workbench experience --help` are the way in.
 #
 # `make course` builds all of this, executed, as web pages.
 

@@ -15,9 +15,11 @@ from workbench.course import (
     denoise,
     encode_and_inject,
     latent_sequence,
+    learn_from_experience,
     policy_world_model_value,
     rollouts_and_statistics,
     the_2b_model,
+    train_mini,
 )
 from workbench.course.exercise import Exercise
 from workbench.course.score import Score
@@ -30,6 +32,8 @@ LESSONS: dict[str, tuple[Exercise, ...]] = {
     "03_denoise": denoise.EXERCISES,
     "04_policy_world_model_value": policy_world_model_value.EXERCISES,
     "05_best_of_n": best_of_n.EXERCISES,
+    "06_train_mini": train_mini.EXERCISES,
+    "07_learn_from_experience": learn_from_experience.EXERCISES,
     "08_rollouts_and_statistics": rollouts_and_statistics.EXERCISES,
     "09_the_2b_model": the_2b_model.EXERCISES,
 }
