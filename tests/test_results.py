@@ -111,6 +111,30 @@ def test_comparing_pairs_the_common_episodes():
         compare(first, [])
 
 
+class HalfWay(PointWorld):
+    """Knows how far an episode got: half-way is a quarter of a metre from the goal."""
+
+    @property
+    def score(self):
+        return 1.0 if self.success else 0.5
+
+
+def test_partial_scores_are_kept_and_averaged_with_an_interval(tmp_path, bundle):
+    schedule, options = trials(2, 4, seed=0), {"settings": SETTINGS, "suite": "points", "config": CONFIG}
+    env = HalfWay(horizon=9)  # too short for two
+    results = run(record_suite(tmp_path, env, bundle, schedule, **options))
+    record = json.loads((tmp_path / "results.json").read_text())
+    scores = [episode["score"] for episode in record["episodes"]]
+    solved = sum(result.success for result in results)
+    assert 0 < solved < 4 and sorted(scores) == [0.5] * (4 - solved) + [1.0] * solved
+    assert record["total"]["mean_score"] == pytest.approx(0.5 + solved / 8)
+    assert record["tasks"][0]["mean_score"] == pytest.approx(sum(scores[:2]) / 2)
+    low, high = record["total"]["mean_score_interval"]
+    assert 0 <= low < record["total"]["mean_score"] < high <= 1
+    read = [(result.trial, result.score) for result in open_results(tmp_path)]
+    assert read == [(result.trial, result.score) for result in results]
+
+
 def test_an_empty_evaluation_is_written_too(tmp_path):
     save_results([], tmp_path, config={})
     total = json.loads((tmp_path / "results.json").read_text())["total"]

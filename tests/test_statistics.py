@@ -8,6 +8,7 @@ from workbench.statistics import (
     auc_interval,
     calibration_error,
     mcnemar,
+    mean_interval,
     paired_difference,
     paired_episodes,
     wilson,
@@ -111,3 +112,13 @@ def test_calibration_error_is_of_bins_not_of_single_values():
     assert calibration_error(values, [0.0] * 50 + [1.0] * 50) == pytest.approx(0.1)
     with pytest.raises(ValueError, match="at least 10"):
         calibration_error([0.1], [0.0])
+
+
+def test_the_interval_of_a_mean_score_is_wilsons_for_zeros_and_ones_and_covers_partial_scores():
+    assert mean_interval([1, 0, 1, 1]) == pytest.approx(wilson(3, 4), abs=1e-9)
+    assert mean_interval([]) == (0.0, 1.0) and mean_interval([1.0] * 5) == pytest.approx(wilson(5, 5))
+    draws = np.random.default_rng(0).choice([0, 0.25, 0.5, 1], (400, 30), p=[0.1, 0.2, 0.3, 0.4])
+    covered = [low <= 0.6 <= high for low, high in map(mean_interval, draws)]
+    assert np.mean(covered) > 0.95
+    with pytest.raises(ValueError, match="from 0 to 1"):
+        mean_interval([0.5, 1.5])

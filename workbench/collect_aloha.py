@@ -38,6 +38,8 @@ def collect(
     Yields an event an episode and one a folder; returns the latter. Raises ValueError for what this expert cannot do,
     ModuleNotFoundError without gym-aloha.
     """
+    if find_suite(suite).factory != f"{make_env.__module__}:{make_env.__name__}":
+        raise ValueError(f"--suite: there is no scripted expert for {suite}: roll out a policy with --checkpoint")
     if failures:
         raise ValueError(f"--failures: the expert of {suite} makes demonstrations only, got {failures}")
     assets()

@@ -11,7 +11,7 @@ from workbench.models.bundle import Bundle
 from workbench.provenance import provenance
 from workbench.rollout import EpisodeResult, Trial, run_suite
 from workbench.runs import check_folder
-from workbench.statistics import PairedDifference, paired_difference, wilson
+from workbench.statistics import PairedDifference, mean_interval, paired_difference, wilson
 
 SCHEMA = "results/1"
 
@@ -77,19 +77,26 @@ def save_results(results: Sequence[EpisodeResult], folder: str | Path, *, config
 
 
 def summary(results: Sequence[EpisodeResult]) -> dict[str, Any]:
-    """Number of episodes and of successes, success rate (None of nothing) and its 95 % Wilson interval."""
+    """Number of episodes and of successes, success rate (None of nothing) and its 95 % Wilson interval.
+
+    Where every episode has a partial score, the mean score and its interval, too.
+    """
     episodes, successes = len(results), sum(result.success for result in results)
-    return {
+    found = {
         "episodes": episodes,
         "successes": successes,
         "success_rate": successes / episodes if episodes else None,
         "interval": list(wilson(successes, episodes)),
     }
+    scores = [result.score for result in results if result.score is not None]
+    if scores and len(scores) == episodes:
+        found |= {"mean_score": sum(scores) / episodes, "mean_score_interval": list(mean_interval(scores))}
+    return found
 
 
 def _episode_record(result: EpisodeResult) -> dict[str, Any]:
     trial = result.trial
-    return {
+    record = {
         "task": trial.task,
         "number": trial.number,
         "init": trial.init,
@@ -99,6 +106,7 @@ def _episode_record(result: EpisodeResult) -> dict[str, Any]:
         "steps": result.steps,
         "seconds": round(result.seconds, 3),
     }
+    return record if result.score is None else record | {"score": result.score}
 
 
 def open_results(folder: str | Path) -> list[EpisodeResult]:
@@ -125,7 +133,8 @@ def _episode_from(record: Mapping[str, Any], instructions: Mapping[int, str]) ->
         reset_seed=int(record["reset_seed"]),
     )
     steps, seconds = int(record["steps"]), float(record["seconds"])
-    return EpisodeResult(trial, instructions[trial.task], bool(record["success"]), steps, seconds)
+    score = None if record.get("score") is None else float(record["score"])
+    return EpisodeResult(trial, instructions[trial.task], bool(record["success"]), steps, seconds, score)
 
 
 def compare(first: Sequence[EpisodeResult], second: Sequence[EpisodeResult]) -> PairedDifference:

@@ -133,6 +133,8 @@ class EpisodeResult:
     success: bool
     steps: int
     seconds: float
+    score: float | None = None
+    """How far it got, in [0, 1], where the suite gives partial scores."""
 
 
 def trials(tasks: int, episodes: int, *, seed: int, fresh_inits: int | None = None) -> list[Trial]:
@@ -190,7 +192,8 @@ def run_suite(
             address=f"{suite}/{trial.task}/{trial.start}",
         )
         seconds = time.perf_counter() - start
-        results.append(EpisodeResult(trial, env.instruction, ended.success, ended.steps, seconds))
+        score = getattr(env, "score", None)
+        results.append(EpisodeResult(trial, env.instruction, ended.success, ended.steps, seconds, score))
         yield results[-1]
     return results
 

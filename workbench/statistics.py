@@ -30,6 +30,23 @@ def wilson(successes: int, episodes: int, *, confidence: float = 0.95) -> tuple[
     return float(interval.low), float(interval.high)
 
 
+def mean_interval(scores: Scores, *, confidence: float = 0.95) -> tuple[float, float]:
+    """Interval of the mean of scores in [0, 1]: Wilson's with the mean as the rate, and equal to it for 0 and 1.
+
+    A number in [0, 1] varies at most as a coin of the same mean does, so that partial scores get an interval that
+    is rather too wide. No scores at all tell nothing: (0, 1). ValueError for others.
+    """
+    x = np.asarray(scores, float)
+    if x.ndim != 1 or not ((x >= 0) & (x <= 1)).all():
+        raise ValueError(f"expected a list of scores from 0 to 1, got {x}: check the scores")
+    if len(x) == 0:
+        return 0.0, 1.0
+    n, mean, z = len(x), float(x.mean()), float(norm.isf((1 - confidence) / 2))
+    centre, reach = mean + z * z / (2 * n), z * np.sqrt(mean * (1 - mean) / n + z * z / (4 * n * n))
+    low, high = (float(np.clip(end / (1 + z * z / n), 0, 1)) for end in (centre - reach, centre + reach))
+    return low, high
+
+
 @dataclass(frozen=True)
 class PairedDifference:
     """Success rate of the second minus that of the first on the same episodes."""

@@ -44,10 +44,13 @@ def follow(events: Generator[Any, None, Any], see: Callable[[Any], None]) -> Any
 
 @contextmanager
 def simulator(suite: str, checkpoint: str) -> Iterator[Callable[[], "Env"]]:
-    """Start a simulator beside what follows, rendering as `checkpoint` wants it; the call waits for it."""
+    """Start a simulator beside what follows, rendering as `checkpoint` wants it; the call waits for it.
+
+    ValueError if the checkpoint is for another robot than the suite's.
+    """
     from workbench.envs.process import ProcessEnv
 
-    size = _render_size(checkpoint)
+    size = _render_size(checkpoint, suite)
     with ThreadPoolExecutor(1) as pool:
         opening = pool.submit(ProcessEnv, suite, image_size=size)
 
@@ -65,14 +68,27 @@ def simulator(suite: str, checkpoint: str) -> Iterator[Callable[[], "Env"]]:
                 opening.result().close()
 
 
-def _render_size(checkpoint: str) -> int:
+def _render_size(checkpoint: str, suite: str) -> int:
     """Side of the pictures, for a folder read without importing torch. ValueError for an unknown checkpoint."""
+    from workbench.envs.suites import suite as find_suite
+
+    platform = _config(checkpoint)["platform"]
+    expected = find_suite(suite).platform
+    if platform["name"] != expected:
+        raise ValueError(
+            f"suite {suite} expects a checkpoint of platform {expected}, got {checkpoint} of platform "
+            f"{platform['name']}: choose another --checkpoint or --suite"
+        )
+    return int(platform["render_size"])
+
+
+def _config(checkpoint: str) -> dict[str, Any]:
     for folder in (runtime.assets() / "checkpoints" / checkpoint, Path(checkpoint)):
         if (folder / "config.json").is_file() and "schema" in (config := files.read_json(folder / "config.json")):
-            return int(config["platform"]["render_size"])
+            return config
     from workbench.models import checkpoints
 
-    return int(files.read_json(checkpoints.resolve(checkpoint) / "config.json")["platform"]["render_size"])
+    return files.read_json(checkpoints.resolve(checkpoint) / "config.json")
 
 
 def load(options: argparse.Namespace) -> tuple["Bundle", "Bundle", "PlanSettings"]:

@@ -110,17 +110,20 @@ class _Watch:
 def _report(results: Sequence["EpisodeResult"], out: Path) -> None:
     from workbench.results import summary
 
-    tasks = sorted({(result.trial.task, result.instruction) for result in results})
-    for task, instruction in tasks:
+    for task in sorted({result.trial.task for result in results}):
         some = [result for result in results if result.trial.task == task]
-        print(f"{instruction}: {_rate(summary(some))}")
+        print(f"{some[0].instruction}: {_rate(summary(some))}")
     print(f"total: {_rate(summary(results))}\n{out / 'results.json'}")
 
 
 def _rate(found: dict[str, Any]) -> str:
     low, high = (round(100 * limit) for limit in found["interval"])
     share = round(100 * found["success_rate"])
-    return f"{found['successes']} of {found['episodes']} ({share} %, 95 % interval {low} to {high})"
+    rate = f"{found['successes']} of {found['episodes']} ({share} %, 95 % interval {low} to {high})"
+    if "mean_score" not in found:
+        return rate
+    low, high = found["mean_score_interval"]
+    return f"{rate}, mean score {found['mean_score']:.2f} ({low:.2f} to {high:.2f})"
 
 
 def _report_difference(found: "PairedDifference", folder: str) -> None:

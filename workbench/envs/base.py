@@ -53,6 +53,16 @@ class Env(Protocol):
 
 
 @runtime_checkable
+class Scored(Env, Protocol):
+    """A simulated task that counts how far an episode got, not only whether it was solved."""
+
+    @property
+    def score(self) -> float | None:
+        """The furthest that the episode got so far, in [0, 1]; 1 is success."""
+        ...
+
+
+@runtime_checkable
 class Furnished(Env, Protocol):
     """A simulated task whose objects can be moved by hand."""
 

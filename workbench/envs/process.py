@@ -19,6 +19,7 @@ import weakref
 from collections.abc import Sequence
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -31,8 +32,8 @@ CHILD = """import signal, sys
 signal.signal(signal.SIGINT, signal.SIG_IGN)
 from workbench.envs.process import serve
 serve(int(sys.argv[1]), *sys.argv[2:])"""
-"""Ctrl-C in a terminal reaches every process; this one ends when its pipe does, so that nothing takes it for a death."""
-STATUS = ("instruction", "horizon", "steps", "success")
+"""Ctrl-C in a terminal reaches every process; this one ends with its pipe, so that nothing takes it for a death."""
+STATUS = ("instruction", "horizon", "steps", "success", "score")
 PASSED_ON = {
     error.__name__: error for error in (ValueError, KeyError, TypeError, FileNotFoundError, ModuleNotFoundError)
 }
@@ -47,7 +48,8 @@ class SimulatorError(RuntimeError):
 class ProcessEnv:
     """The `Env` that `factory(suite, **settings)` makes, in a single-threaded process of its own.
 
-    `factory` is "module:function", by default the suite's own. `time_limit` is in seconds for one call,
+    `factory` is "module:function", by default the suite's own; `python` is the interpreter, by default the one
+    that the suite needs. `time_limit` is in seconds for one call,
     `start_limit` for starting the process and for `reset` and `restore`, which may build a simulator. Calls from
     several threads wait for each other. Errors of the environment (ValueError, FileNotFoundError, ...) arrive as
     they are; a process that fails twice in the same call raises SimulatorError, and the next `reset` or `restore`
@@ -59,11 +61,14 @@ class ProcessEnv:
         suite: str,
         *,
         factory: str | None = None,
+        python: str | None = None,
         time_limit: float = 30.0,
         start_limit: float = 180.0,
         **settings: Any,
     ):
-        self._make = (factory or find_suite(suite).factory, suite, settings)
+        here = None if factory else find_suite(suite)
+        self._make = (here.factory if here else factory, suite, settings)
+        self._python = python or (here.python() if here else sys.executable)
         self._limits = {"make": start_limit, "reset": start_limit, "restore": start_limit, "step": time_limit}
         self._time_limit = time_limit
         self._lock = threading.RLock()
@@ -73,7 +78,10 @@ class ProcessEnv:
         self.restarts = 0
         """How often the process had to be replaced."""
         with self._lock:
-            self._start()
+            try:
+                self._start()
+            except _Lost as loss:
+                raise SimulatorError(f"{loss}; check the renderer with `workbench doctor`") from None
 
     @property
     def instruction(self) -> str:
@@ -90,6 +98,11 @@ class ProcessEnv:
     @property
     def success(self) -> bool:
         return self._status["success"]
+
+    @property
+    def score(self) -> float | None:
+        """See `Scored.score`; None where the environment has none."""
+        return self._status["score"]
 
     def reset(self, task: int | str, init: int | np.ndarray | None, seed: int) -> None:
         """See `Env.reset`."""
@@ -156,7 +169,7 @@ class ProcessEnv:
 
     def _start(self) -> None:
         self.close()
-        self._child = _Child()
+        self._child = _Child(self._python)
         weakref.finalize(self, self._child.stop)
         self._ask("make", *self._make)
 
@@ -182,15 +195,15 @@ class _Lost(Exception):
 class _Child:
     """The other process, and the pipe to it."""
 
-    def __init__(self):
+    def __init__(self, python: str):
         self.pipe, theirs = Pipe()
         threads = dict.fromkeys(runtime.THREAD_VARIABLES, "1")
         self.last_words = ""
         self.errors = tempfile.TemporaryFile()  # noqa: SIM115 (as long as the process)
         self.process = subprocess.Popen(
-            [sys.executable, "-c", CHILD, str(theirs.fileno())],
+            [python, "-c", CHILD, str(theirs.fileno())],
             pass_fds=(theirs.fileno(),),
-            env={**os.environ, **threads, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+            env={**os.environ, **threads, "PYTHONPATH": os.pathsep.join(filter(None, _modules_for(python)))},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=self.errors,
@@ -224,6 +237,13 @@ class _Child:
             self.errors.close()
 
 
+def _modules_for(python: str) -> list[str]:
+    """Where the child finds modules. Another interpreter has packages of its own and gets none of ours."""
+    if python == sys.executable:
+        return sys.path
+    return [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]
+
+
 def serve(descriptor: int) -> None:
     """The child's side: make an environment, then answer calls until the pipe closes."""
     pipe = Connection(descriptor)
@@ -238,13 +258,16 @@ def serve(descriptor: int) -> None:
                 env, reply = _make(*arguments), None
             else:
                 reply = getattr(env, name)(*arguments)
-            answer = ("ok", reply, {name: getattr(env, name) for name in STATUS})
+            answer = ("ok", reply, _status(env))
         except Exception as error:  # whatever it is, the parent must hear of it
-            status = {name: getattr(env, name) for name in STATUS} if env is not None else {}
-            answer = ("error", (type(error).__name__, _one_line(error)), status)
+            answer = ("error", (type(error).__name__, _one_line(error)), {} if env is None else _status(env))
         pipe.send(answer)
     if env is not None:
         env.close()
+
+
+def _status(env: Any) -> dict[str, Any]:
+    return {name: getattr(env, name, None) for name in STATUS}
 
 
 def _make(factory: str, suite: str, settings: dict) -> Any:

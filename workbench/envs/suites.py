@@ -7,6 +7,7 @@ suites, tasks and seeds on a machine that cannot render.
 import importlib.util
 import os
 import runpy
+import sys
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -14,9 +15,20 @@ from pathlib import Path
 import numpy as np
 
 from workbench import runtime
+from workbench.envs.kitchens import HORIZONS
 
 # Evaluation may use seeds below this number only; collection and training draw from it upwards.
 FIRST_TRAINING_SEED = 2**31
+
+
+INSTALL_ROBOCASA = (
+    "python3.11 -m venv robocasa-env && "
+    "robocasa-env/bin/pip install robosuite==1.5.1 mujoco==3.2.6 jaxtyping 'numpy>=1.26' && "
+    "git clone https://github.com/moojink/robocasa-cosmos-policy && "
+    "robocasa-env/bin/pip install -e robocasa-cosmos-policy && "
+    "robocasa-env/bin/python -m robocasa.scripts.download_kitchen_assets && "
+    "export WORKBENCH_ROBOCASA_PYTHON=$PWD/robocasa-env/bin/python"
+)
 
 
 @dataclass(frozen=True)
@@ -33,6 +45,10 @@ class Suite:
     official: bool = False
     factory: str = "workbench.envs.libero:make_env"
     """module:function that makes its environment."""
+    platform: str = "libero"
+    """Name of the robot that acts in it."""
+    interpreter: str = ""
+    """Environment variable that names the Python its simulator needs, where that is another one than ours."""
 
     @property
     def tasks(self) -> tuple[str, ...]:
@@ -46,6 +62,17 @@ class Suite:
             return int(task)
         known = ", ".join(f"{i} {name!r}" for i, name in enumerate(self.tasks))
         raise ValueError(f"unknown task {task!r} of suite {self.name}; known tasks: {known}")
+
+    def python(self) -> str:
+        """The interpreter its simulator runs under. FileNotFoundError says how to get one."""
+        if not self.interpreter:
+            return sys.executable
+        if not Path(named := os.environ.get(self.interpreter, "")).is_file():
+            raise FileNotFoundError(
+                f"suite {self.name} runs under an interpreter of its own: {self.interpreter} should name it, "
+                f"got {named!r}: {INSTALL_ROBOCASA}"
+            )
+        return named
 
     def bddl(self, task: int) -> Path:
         """The task's BDDL file."""
@@ -88,7 +115,20 @@ def other_robots() -> dict[str, Suite]:
     nowhere = Path()
     horizon = 200  # eight seconds at 25 Hz, as long as gym-aloha's demonstrations last
     task = ("transfer_the_red_cube",)
-    return {"aloha_sim": Suite("aloha_sim", task, horizon, nowhere, nowhere, factory="workbench.envs.aloha:make_env")}
+    aloha = Suite(
+        "aloha_sim", task, horizon, nowhere, nowhere, factory="workbench.envs.aloha:make_env", platform="aloha"
+    )
+    robocasa = Suite(
+        "robocasa",
+        tuple(HORIZONS),
+        max(HORIZONS.values()),  # of the longest task; the environment knows each
+        nowhere,
+        nowhere,
+        factory="workbench.envs.robocasa:make_env",
+        platform="robocasa",
+        interpreter="WORKBENCH_ROBOCASA_PYTHON",
+    )
+    return {suite.name: suite for suite in (aloha, robocasa)}
 
 
 @lru_cache(maxsize=1)
