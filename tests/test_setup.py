@@ -75,7 +75,10 @@ def test_the_set_is_closed():
     from packaging.requirements import Requirement
 
     own_step = {"hf-libero", "robosuite"}  # their needs are the extra `sim`; what they declare is more
-    wanted = [("cosmos-policy-workbench", extra) for extra in ("", "app", "serve", "sim", "aloha", "data", "notebooks", "test")]
+    wanted = [
+        ("cosmos-policy-workbench", extra)
+        for extra in ("", "app", "serve", "sim", "aloha", "data", "notebooks", "test")
+    ]
     seen = set()
     while wanted:
         name, extra = entry = wanted.pop()

@@ -15,6 +15,7 @@ from typing import NoReturn
 AGGREGATIONS = ("majority_mean", "average", "lcb", "success_vote")
 PLATFORMS = ("libero", "robocasa", "aloha")
 STAGES = ("tokenizer", "policy", "planner")
+SUITES = "libero_mini, libero_mini_hard, one of LIBERO's own, aloha_sim or robocasa"
 INTERRUPTED = 130
 
 
@@ -158,7 +159,7 @@ def _planning(parser: argparse.ArgumentParser) -> None:
 def _plan(commands: argparse._SubParsersAction) -> None:
     parser = _command(commands, "plan", "one decision: plan.json, plan.html and pictures")
     where = parser.add_argument_group("where to decide")
-    where.add_argument("--suite", default="libero_mini", help="libero_mini, libero_mini_hard or one of LIBERO's own")
+    where.add_argument("--suite", default="libero_mini", help=SUITES)
     where.add_argument("--task", default="0", help="number or instruction")
     where.add_argument("--init", type=whole(0, 49), default=0, help="fixed initial state")
     where.add_argument("--step", type=whole(0, 100_000), help="control step; the policy acts until then")
@@ -173,7 +174,7 @@ def _plan(commands: argparse._SubParsersAction) -> None:
 
 def _rollout(commands: argparse._SubParsersAction) -> None:
     parser = _command(commands, "rollout", "closed-loop evaluation: results.json with intervals")
-    parser.add_argument("--suite", default="libero_mini", help="libero_mini, libero_mini_hard or one of LIBERO's own")
+    parser.add_argument("--suite", default="libero_mini", help=SUITES)
     parser.add_argument("--episodes", type=COUNT, default=50, help="in total, evenly over the tasks")
     parser.add_argument("--planner", choices=("none", "best-of-n"), default="none", help="none: the policy alone")
     parser.add_argument("--fresh-inits", type=SEED, metavar="SEED", help="new initial states, not the fixed ones")
@@ -185,7 +186,7 @@ def _rollout(commands: argparse._SubParsersAction) -> None:
 
 def _collect(commands: argparse._SubParsersAction) -> None:
     parser = _command(commands, "collect", "demonstrations and failures, or rollouts of a checkpoint")
-    parser.add_argument("--suite", default="libero_mini", help="libero_mini, libero_mini_hard or one of LIBERO's own")
+    parser.add_argument("--suite", default="libero_mini", help=SUITES)
     parser.add_argument("--demos", type=whole(0, 1_000_000), default=50, help="in total, evenly over the tasks")
     parser.add_argument("--failures", type=whole(0, 1_000_000), default=0, help="perturbed, in total")
     parser.add_argument("--checkpoint", help="rollouts of this policy instead of the scripted expert")
