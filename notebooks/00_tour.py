@@ -12,14 +12,15 @@
 # ---
 
 # %% [markdown]
-# # The main job in fifteen cells
+# # 0 · The tour: the main job in fifteen cells
 #
-# A *world-action model* proposes what a robot could do, imagines where each proposal leads, says what that is
-# worth, and the best proposal is executed. This notebook does all of it with the small model that ships with the
-# workbench: about two minutes, no GPU, no network.
+# **Goal**: see all of it once. A *world-action model* proposes what a robot could do, imagines where each proposal
+# leads, says what that is worth, and the best proposal is executed.<br>
+# **Minutes**: 10 to read; about two to run. **Needs**: the workbench and the small model that ships with it; no GPU,
+# no network. The second half executes plans in the LIBERO simulator; without a renderer (`workbench doctor` says) it
+# shows what was recorded.
 #
-# The second half executes plans in the LIBERO simulator; without a renderer (`workbench doctor` says) it shows
-# what was recorded.
+# [all notebooks](index.ipynb) · [1 The latent sequence →](01_latent_sequence.ipynb)
 
 # %%
 # On a fresh machine (Binder, Colab) with this repository beside the notebook; otherwise this does nothing.
@@ -36,10 +37,11 @@ import mediapy
 import numpy as np
 from IPython.display import HTML, display
 
-from workbench import moments, views
+from workbench import course, moments, views
 from workbench.models import checkpoints
 from workbench.planning import run
 
+score = course.Score()
 policy, planner = checkpoints.load_pair("mini")
 moment = moments.load(moments.available()[0]).plan.moment
 print(moment.instruction)
@@ -48,7 +50,7 @@ print(moment.instruction)
 # ## 1. One imagined future
 #
 # The picture on the left is what the camera sees. The one on the right exists only in the model: what it expects
-# to see when its next eight actions have been carried out.
+# to see when its next few actions (a *chunk*) have been carried out.
 
 # %%
 from workbench.policy import predict
@@ -79,11 +81,12 @@ for index, (frame, known) in enumerate(zip(policy.layout.frames, policy.layout.k
 from workbench.diffusion import noise
 from workbench.diffusion.samplers import schedule
 
+sigmas = schedule(5, bounds=policy.spec.sigmas)
 latents = encode(policy, moment.observation, moment.instruction)
-sample = denoise(policy.denoiser, latents, noise.draw([0], policy.layout), sigmas=schedule(5))
+sample = denoise(policy.denoiser, latents, noise.draw([0], policy.layout), sigmas=sigmas)
 said = extract(sample, policy.stats)
-print("first action (metres, radians, gripper):", np.round(said.actions[0, 0], 2))
-print("network sees noise levels", np.round(schedule(5), 1))
+print("first action (motion, rotation, gripper; in the robot's units):", np.round(said.actions[0, 0], 2))
+print("network sees noise levels", np.round(sigmas, 1))
 
 # %% [markdown]
 # ## 3. The same network, asked another question
@@ -97,15 +100,15 @@ from workbench.steps import inject
 opposite = said.actions.copy()
 opposite[..., :3] *= -1
 asked = inject(sample, policy.stats, actions=opposite).ask("world_model")
-other = denoise(planner.denoiser, asked, noise.draw([0], policy.layout), sigmas=schedule(5))
+other = denoise(planner.denoiser, asked, noise.draw([0], policy.layout), sigmas=sigmas)
 pictures = {"its own actions": decode(policy.tokenizer, sample), "the opposite": decode(policy.tokenizer, other)}
 mediapy.show_images({name: seen["primary"][0] for name, seen in pictures.items()}, height=240)
 
 # %% [markdown]
 # ## 4. Eight plans, side by side
 #
-# Eight seeds, eight plans; three imagined futures each, five value samples a future. The crown goes to the best
-# value after aggregation. **Before you look at the reasons: which one would you choose?**
+# Eight seeds, eight plans; three imagined futures each, five value samples a future. The one with the best value,
+# put together from its samples, is chosen.
 
 # %%
 from workbench.planning.best_of_n import PlanSettings, plan_events
@@ -123,6 +126,12 @@ views.values_figure(plan)
 # %% [markdown]
 # ## 5. Was it right?
 #
+# **Predict**: which of the eight will really succeed? Numbers as on the cards.
+
+# %%
+guess = None  # a set of numbers, such as {1, 4}
+
+# %% [markdown]
 # A simulator can be rewound. Each of the eight is executed from the same moment, then the policy goes on alone, on
 # the same luck for all. (This is the step that needs a renderer.)
 
@@ -141,7 +150,10 @@ if problem is None:
 else:
     print("recorded, because", problem)
     truth = moments.load(moments.available()[0]).plan
+
+# %%
 display(HTML(views.fragment(views.cards_html(views.as_seen(truth, policy.spec)))))
+score.reveal("These really succeed:", guess, {c.index + 1 for c in truth.candidates if c.outcome.success})
 
 # %% [markdown]
 # The imagined future of the chosen plan beside what really happened, with the error map:

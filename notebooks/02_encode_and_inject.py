@@ -168,7 +168,8 @@ assert np.allclose(normalize_proprio(low, bundle.stats)[low < high], -1)
 # ### Step four: inject, and read again
 #
 # The normalised vector fills its frame with copies (notebook 1); reading averages them. `inject` and `extract` are
-# the only two functions in which units change: before the one and after the other everything is metres.
+# the only two functions in which units change: before the one and after the other everything is in metres, radians
+# and whatever else the robot uses.
 #
 # **Predict**: which of the three is hurt *most* by the same noise on its frame: `"proprio"`, `"actions"` or
 # `"value"`?

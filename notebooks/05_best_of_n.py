@@ -204,7 +204,7 @@ score.reveal("Made good, from random to oracle:", guess, made_good, about=0.2)
 
 # %% [markdown]
 # Read the interval first. If it includes zero, these twelve moments do not show that choosing helps; the paper
-# reports 12.5 points more success on two hard tasks of a real robot, with a model that had learnt from hundreds of
+# reports a score 12.5 points higher on two hard tasks of a real robot, with a model that had learnt from hundreds of
 # rollouts. And mind the selection: the moments were searched for candidates that end differently, so the room for
 # planning is larger here than in an ordinary step of an episode.
 #

@@ -201,7 +201,8 @@ for share in (0.2, 0.4):
 show(plot_html(needed, x="true difference in points", y="paired episodes to see it (4 times of 5)", log="xy"))
 
 # %% [markdown]
-# The paper's planning gain on the real robot is 12.5 points. Where is that on the curve?
+# The paper's planning gain on the real robot is 12.5 points of a score with degrees. Were it a success rate: where is
+# that on the curve?
 #
 # ## The best of five seeds
 #
