@@ -2,7 +2,25 @@
 
 import pytest
 
-from workbench.training.recipes import MINI, with_settings
+from workbench.training.recipes import MINI, PRESETS, Recipe, with_settings
+
+
+def tokens(recipe: Recipe) -> int:
+    """Of one latent frame."""
+    side = recipe.spec.image_size // recipe.tokenizer.vae["scale_factor_spatial"]
+    _, rows, columns = recipe.net["patch_size"]
+    assert side % rows == side % columns == 0, "patches cover a frame"
+    return (side // rows) * (side // columns)
+
+
+@pytest.mark.parametrize("recipe", PRESETS.values(), ids=PRESETS.keys())
+def test_the_parts_of_a_recipe_fit(recipe):
+    vae, net = recipe.tokenizer.vae, recipe.net
+    assert net["out_channels"] == vae["z_dim"] == net["in_channels"] - 2
+    assert len(vae["latents_mean"]) == len(vae["latents_std"]) == vae["z_dim"]
+    assert vae["scale_factor_spatial"] == vae["patch_size"] * 2 ** (len(vae["dim_mult"]) - 1)
+    assert len(vae["temperal_downsample"]) == len(vae["dim_mult"]) - 1
+    assert tokens(recipe) <= 9, "larger pictures cost no more calls"
 
 
 def test_numbers_are_replaced_where_the_path_leads():
