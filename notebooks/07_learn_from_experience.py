@@ -229,7 +229,7 @@ for ending in (True, False):
 for name, share in {"half and half": 0.5, "planning model": 0.1}.items():
     epoch = mix(*have.values(), demonstration_probability=share)
     again = {part: round(epoch.items[part] / count, 1) for part, count in have.items()}
-    print(f"{name:15}", *(f"{part}: {epoch.items[part]} items, each step {again[part]} times;" for part in have))
+    print(f"{name:15}", "; ".join(f"{epoch.items[part]} {part} (each step {again[part]} times)" for part in have))
     assert abs(epoch.items["demonstrations"] / len(epoch) - share) < 0.01
 
 # %% [markdown]
@@ -318,7 +318,7 @@ print(f" -> {calibration_error(calibrated, came, bins=BINS):.3f}")
 assert factor <= 0 or (np.argsort(others, kind="stable") == np.argsort(factor * others, kind="stable")).all()
 
 # %% [markdown]
-# The last line is the point: a factor changes no order. Whoever only chooses the *best* candidate gains nothing from
+# The assertion is the point: a factor changes no order. Whoever only chooses the *best* candidate gains nothing from
 # it. Fine-tuning can change the order.
 #
 # ## Plan again
@@ -336,7 +336,7 @@ from workbench import views
 from workbench.planning.best_of_n import PlanSettings, plan_events
 from workbench.views.words import name
 
-moment = moments.load(moments.available()[-1]).plan.moment
+moment = moments.load(moments.available()[0]).plan.moment
 settings = PlanSettings(candidates=4, futures=2, values=2, future_calls=3, value_calls=3)
 plans = {
     when: run(plan_events(policy, bundle, moment, settings=settings))
@@ -386,8 +386,8 @@ show(plot_html(lines, x="rollouts", y="standard error", log="xy", marks={"the pa
 assert np.isclose(coin[5], 0.05), "a hundred rollouts: five points"
 
 # %% [markdown]
-# A hundred rollouts tell a place where half succeed from one where 60 % do, just so. All differences between
-# candidates of one decision are smaller than that; so the model has to *share* what it learns among states.
+# A hundred rollouts tell a place where half succeed from one where 60 % do, just so. Differences between
+# candidates of one decision are mostly smaller than that; so the model has to *share* what it learns among states.
 #
 # ## The whole thing
 #
@@ -401,8 +401,8 @@ assert np.isclose(coin[5], 0.05), "a hundred rollouts: five points"
 # %% [markdown]
 # ## Now break it
 #
-# - Overfit: set `ITERATIONS` to 600 and train on a single failed rollout (`seen = seen[:1]`). How small does the error
-#   on it become, and what happens to the held-out ones?
+# - Overfit: set `ITERATIONS` to 600 and train on a single rollout (`seen = seen[:1]`). How small does the error on it
+#   become, and what happens to the held-out ones?
 # - Train on successes only (`seen = [e for e in seen if e.success]`). Are the values of the failure still low?
 # - Ask `valued` with other noise (`noise.draw(range(len(steps)), layout)`). How much of the spread is luck?
 
