@@ -206,6 +206,22 @@ def test_pages_have_addresses_and_take_the_moment_along(page, address):
     expect(page.locator("#board .facts")).to_contain_text("libero_mini_hard/3/")
 
 
+def test_a_presentation_survives_a_reload_and_starting_over_forgets_the_rest(page, address):
+    page.get_by_role("button", name="Present").click()
+    page.locator("#moments button").nth(1).click()
+    expect(page.locator("#board .facts")).to_contain_text("libero_mini_hard/3/")
+    page.wait_for_timeout(1000)
+    page.reload()
+    expect(page.locator("#board .facts")).to_contain_text("libero_mini_hard/3/")
+    expect(page.locator("#settings")).to_be_hidden()
+    page.wait_for_timeout(1000)
+    page.get_by_role("button", name="Start over").click()
+    page.wait_for_url(address + "?present=1")
+    expect(page.locator("#board .facts")).to_contain_text("libero_mini_hard/0/")
+    page.get_by_role("button", name="Present").click()
+    expect(page.locator("#settings")).to_be_visible()
+
+
 def test_a_plan_can_be_copied(page):
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page.get_by_role("button", name="Copy as command").click()

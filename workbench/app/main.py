@@ -30,6 +30,14 @@ PAGES = {
 
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]", "::1")
 TITLE = "Cosmos Policy Workbench"
+FRAME = tag(
+    "div",
+    tag("button", "Present", type="button", data_frame_action="present", title="large, without settings; again: back"),
+    tag("button", "Start over", type="button", data_frame_action="reset", title="forget everything of this visit"),
+    class_="wb",
+)
+"""On every page; the script (static/app.js) does what they say."""
+
 FONT = [gr.themes.LocalFont("IBM Plex Sans", weights=(400, 600, 700)), "Liberation Sans", "Arial", "sans-serif"]
 """Served from Gradio's own files, so that the pages look the same on every machine."""
 MONO = ["ui-monospace", "Menlo", "Consolas", "Liberation Mono", "monospace"]
@@ -49,6 +57,7 @@ def build(checkpoint: str = "mini", planner: str | None = None) -> gr.Blocks:
         with demo.route(name, path) if path else demo:
             gr.Navbar(main_page_name=PAGES[""][0])
             gr.HTML(tag("strong", TITLE, class_="wb brand"), apply_default_css=False, elem_id="brand")
+            gr.HTML(FRAME, apply_default_css=False, elem_id="frame")
             page.build(demo, parts)
     with demo:
         demo.unload(parts.leave)

@@ -24,7 +24,9 @@ AGAIN = RUN | {"trigger_mode": "always_last"}
 PICK_MOMENT = """element.addEventListener('click', (event) => {
   const button = event.target.closest('[data-name]');
   if (!button) return;
-  history.replaceState(null, '', '?moment=' + encodeURIComponent(button.dataset.name));
+  const here = new URLSearchParams(location.search);
+  here.set('moment', button.dataset.name);
+  history.replaceState(null, '', '?' + here);
   trigger('select', { name: button.dataset.name });
 });"""
 """The moment is part of the page's address; the menu takes it along (static/app.js)."""
