@@ -52,9 +52,9 @@ show(sequence_html(widgets.frame_cells(bundle, story, known=story.known[0].tolis
 # videos, so a robot's question is made into a very short one. The frames with a green edge were **known**; the others
 # were **sampled**: the model made them up out of noise, all at once, so that they fit together.
 #
-# Pictures you recognise. The striped frames are not pictures at all: they are numbers, written into a frame as if it
-# were one. The paper calls it *latent frame injection* (its section 4.1), and it is why the network needs no new
-# layers: no action head, no value head, nothing.
+# Pictures you recognise. The chequered frames are not pictures at all: they are numbers, written into a frame as if it
+# were one (shown in false colours, and so is the blank frame, a black picture). The paper calls it *latent frame
+# injection* (its section 4.1), and it is why the network needs no new layers: no action head, no value head, nothing.
 
 # %% [markdown]
 # ## Three robots
