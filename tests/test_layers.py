@@ -31,6 +31,7 @@ LAYERS = """
     work meter
     data
     envs
+    interventions
     control
     whatif
     asking
@@ -44,6 +45,7 @@ LAYERS = """
     runs
     results
     moments
+    recordings
     views
     timings
     course

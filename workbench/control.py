@@ -2,18 +2,20 @@
 
 A decision is a chunk of actions, of which the first `execute_steps` are executed before the next one
 (METHOD.md 6.5). How to decide is a function; whoever drives the loop gets every event. Pictures are rendered
-only when a decision or somebody watching needs them.
+only when a decision or somebody watching needs them. Whoever watches may reach in (`interventions`).
 """
 
 import time
+from collections import deque
 from collections.abc import Callable, Generator, Sequence
-from contextlib import closing
-from dataclasses import replace
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from workbench.envs.base import Env
+from workbench.interventions import Hand
 from workbench.models.bundle import Bundle
 from workbench.planning.best_of_n import PlanSettings, plan_events
 from workbench.planning.events import Decided, Stepped
@@ -82,21 +84,25 @@ def act(
     until: int | None = None,
     watch: Sequence[str] = (),
     address: str = "",
+    hand: Hand | None = None,
 ) -> Events:
     """Decide, execute, decide again from the present state, until success, horizon or control step `until`.
 
     Yields what `decide` yields, a `Decided` a decision and a `Stepped` a control step. `observation` is that
-    of the present state, if it has been rendered. `watch` names cameras to render at every control step.
+    of the present state, if it has been rendered. `watch` names cameras to render at every control step. `hand`
+    is read before every decision and control step, and what it yields is passed on.
     """
-    cameras = union(spec.cameras, watch)
+    cameras, hand = union(spec.cameras, watch), hand or Hand()
     end = env.horizon if until is None else min(until, env.horizon)
     while env.steps < end and not env.success:
-        observation = observation or env.observe(cameras)
-        moment = Moment(observation, env.instruction, f"{address}@{env.steps}", env.snapshot())
+        observation = (yield from hand.hold(env, cameras)) or observation or env.observe(cameras)
+        if env.success:  # by hand
+            break
+        moment = Moment(observation, hand.instruction or env.instruction, f"{address}@{env.steps}", env.snapshot())
         plan = yield from decide(moment, decision_seed(seed, env.steps))
         yield Decided(env.steps, plan)
         chunk = plan.candidates[plan.best].actions[: min(spec.execute_steps, end - env.steps)]
-        observation = yield from execute(env, chunk, watch=watch, last=cameras)
+        observation = yield from execute(env, chunk, watch=watch, last=cameras, hand=hand)
 
 
 def union(*cameras: Sequence[str]) -> tuple[str, ...]:
@@ -104,13 +110,18 @@ def union(*cameras: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(camera for some in cameras for camera in some))
 
 
-def execute(env: Env, actions: Actions, *, watch: Sequence[str], last: Sequence[str]) -> Events:
+def execute(
+    env: Env, actions: Actions, *, watch: Sequence[str], last: Sequence[str], hand: Hand | None = None
+) -> Events:
     """Take `actions` until one succeeds; if watched, render `watch` at every step and `last` at the last one.
 
-    Returns the observation after the last step, or None if nobody watched.
+    Returns the observation after the last step, or None if nobody watched. An intervention by `hand` ends it before
+    the next step; what is returned then is seen after the intervention.
     """
     observation = None
     for i, action in enumerate(actions):
+        if hand is not None and (changed := (yield from hand.hold(env, last))):
+            return changed
         success = env.step(action)
         ends = success or i == len(actions) - 1
         if watch:
@@ -119,6 +130,49 @@ def execute(env: Env, actions: Actions, *, watch: Sequence[str], last: Sequence[
         if success:
             break
     return observation
+
+
+@dataclass(frozen=True, eq=False)
+class Beside:
+    """An event of one of several episodes side by side."""
+
+    column: int
+    event: Any
+
+
+def side_by_side(env: Env, episodes: Sequence[Events]) -> Events:
+    """Advance several episodes in one simulator in turn, one decision each; each ends as it would alone.
+
+    `episodes` are generators that have not begun (`rollout.run_episode`). Yields a `Beside` an event; returns what
+    the episodes return, in order. What is not begun or not finished is closed with it.
+    """
+    ended: dict[int, Any] = {}
+    with ExitStack() as stack:
+        for episode in episodes:
+            stack.enter_context(closing(episode))
+        line, states = deque(enumerate(episodes)), {}
+        while line:
+            column, episode = line.popleft()
+            if column in states:
+                env.restore(states.pop(column))
+            if (yield from _to_decision(column, episode, ended)):
+                line.append((column, episode))
+                if len(line) > 1:
+                    states[column] = env.snapshot()
+    return [ended[column] for column in range(len(episodes))]
+
+
+def _to_decision(column: int, episode: Events, ended: dict[int, Any]) -> Events:
+    """Pass an episode's events on up to its next decision; False at its end, with its result in `ended`."""
+    while True:
+        try:
+            event = next(episode)
+        except StopIteration as stop:
+            ended[column] = stop.value
+            return False
+        yield Beside(column, event)
+        if isinstance(event, Decided):
+            return True
 
 
 def tap(events: Events, see: Callable[[Any], None] | None) -> Events:

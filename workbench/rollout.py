@@ -16,6 +16,7 @@ from scipy.stats import spearmanr
 from workbench.control import Decide, Events, act, alone, best_of_n, execute, tap, union
 from workbench.envs.base import Env
 from workbench.envs.suites import evaluation_seed
+from workbench.interventions import Hand, Intervened
 from workbench.models.bundle import Bundle
 from workbench.planning.best_of_n import PlanSettings, plan_events
 from workbench.planning.events import ChunkExecuted, Decided, EpisodeEnded, Executed, Proposed, Stepped
@@ -42,6 +43,7 @@ def run_episode(
     pictures: bool | None = None,
     record: bool = False,
     address: str = "",
+    hand: Hand | None = None,
 ) -> Events:
     """Run one episode; yields `Decided`, `Stepped` and at last one `EpisodeEnded`, which it also returns.
 
@@ -50,7 +52,8 @@ def run_episode(
     the same) draws the initial state where `init` is None. `cameras` are rendered at every step for somebody
     watching. `pictures` says whether decisions carry imagined pictures, by default if somebody watches. With
     `record` all of the policy's cameras are rendered, and the last event carries the `Episode`: one more
-    observation than control steps, the last beside an action that rests.
+    observation than control steps, the last beside an action that rests. Through `hand` somebody may pause it and
+    change things (`interventions`).
     """
     env.reset(task, init, seed if reset_seed is None else reset_seed)
     spec = policy.spec
@@ -61,7 +64,7 @@ def run_episode(
     elif decide is None:
         decide = best_of_n(policy, planner, settings, pictures=pictures)
     tape = _Tape()
-    events = act(env, spec, decide, seed=seed, watch=watch, address=address)
+    events = act(env, spec, decide, seed=seed, watch=watch, address=address, hand=hand)
     yield from tap(events, tape.see if record else None)
     episode = tape.episode(env, spec, address) if record else None
     ended = EpisodeEnded(env.success, env.steps, episode)
@@ -80,6 +83,8 @@ class _Tape:
     def see(self, event: Any) -> None:
         if isinstance(event, Decided):
             self._now = event.plan.moment.observation
+        elif isinstance(event, Intervened):
+            self._now = event.observation
         elif isinstance(event, Stepped):
             assert self._now is not None, "recording renders every step"
             self.before.append(self._now)
