@@ -40,7 +40,7 @@ def until(true, seconds: float = 60) -> None:
         time.sleep(0.05)
 
 
-@pytest.mark.parametrize("path", ["", "denoise", "what-if", "episode"])
+@pytest.mark.parametrize("path", ["", "denoise", "what-if", "live", "recordings"])
 def test_closing_the_tab_frees_the_device(served, chromium, path, endless):
     parts, address = served
     with headless(chromium) as browser:

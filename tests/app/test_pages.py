@@ -45,7 +45,21 @@ def assets(tmp_path_factory) -> Path:
     checkpoints.save(bundle, folder / "checkpoints" / "mini", readme="random weights")
     for task in (0, 3):
         record(bundle, task, folder / "moments" / f"libero_mini_hard-{task}-fresh{task}-step{LATE}")
+    film(folder / "episodes")
     return folder
+
+
+def film(folder: Path) -> None:
+    """Two recorded episodes, a success and a failure, of words that the model knows and does not know."""
+    from workbench.data.writers import write_rollout
+    from workbench.types import Episode
+
+    for name, words, success in (("a", "blue in bin", True), ("b", "make coffee", False)):
+        luck = np.random.default_rng(len(words))
+        proprio = np.zeros((20, 9))
+        proprio[:, 8], proprio[:, 2] = 1.0, np.linspace(0, 0.1, 20)
+        images = {camera: list(luck.integers(1, 255, (20, 64, 64, 3), np.uint8)) for camera in ("wrist", "primary")}
+        write_rollout(folder / f"{name}.hdf5", Episode(words, images, luck.uniform(-1, 1, (20, 7)), proprio, success))
 
 
 def record(bundle, task: int, folder: Path) -> None:
@@ -124,6 +138,16 @@ def open_app(page, address: str) -> None:
     page.set_default_timeout(MINUTES)
     page.goto(address)
     expect(page.locator("#board .card")).to_have_count(8, timeout=MINUTES)
+
+
+@pytest.fixture
+def live(browser, address):
+    """The live page, opened by its address."""
+    with watched(browser) as page:
+        page.set_default_timeout(MINUTES)
+        page.goto(address + "live")
+        expect(page.locator("#run")).to_be_visible()
+        yield page
 
 
 def chip(page, text: str) -> None:
@@ -370,23 +394,96 @@ def test_two_windows_do_not_disturb_each_other(browser, address):
             expect(page.locator("#board .facts")).to_contain_text(f"libero_mini_hard/{task}/")
 
 
-def test_an_episode_runs_live_and_can_be_stopped(page):
-    leave_for(page, "Episode")
-    page.locator("#run").click()
-    expect(page.locator("#episode .live img")).to_have_count(2, timeout=MINUTES)
-    expect(page.locator("#episode .decision")).not_to_have_count(0, timeout=MINUTES)
-    page.locator("#stop").click()
-    expect(page.locator("#episode .headline")).to_contain_text("cancelled", timeout=MINUTES)
-    expect(page.locator("#run")).to_be_visible()
+def test_an_episode_runs_live_and_can_be_stopped(live):
+    live.locator("#run").click()
+    expect(live.locator("#live .live img")).to_have_count(2, timeout=MINUTES)
+    expect(live.locator("#live .decision")).not_to_have_count(0, timeout=MINUTES)
+    live.locator("#stop").click()
+    expect(live.locator("#live .headline")).to_contain_text("cancelled", timeout=MINUTES)
+    expect(live.locator("#run")).to_be_visible()
 
 
-def test_an_episode_to_its_end(page):
-    leave_for(page, "Episode")
-    page.locator("#run").click()
-    expect(page.locator("#episode .headline")).to_contain_text("not solved within 100 steps", timeout=2 * MINUTES)
-    expect(page.locator("#episode .decision")).to_have_count(13)
-    expect(page.locator("#episode .decision").last).to_contain_text("dB")
-    assert page.locator("#episode .value-trace circle").count() == 13
+def test_an_episode_is_paused_changed_and_goes_on_to_its_end(live):
+    live.locator("#run").click()
+    expect(live.locator("#live .decision")).not_to_have_count(0, timeout=MINUTES)
+    live.locator("#pause").click()
+    expect(live.locator("#resume")).to_be_visible(timeout=MINUTES)
+    words, thing = live.get_by_label("tell the robot something else"), live.get_by_label("move an object")
+    expect(thing).not_to_have_value("", timeout=MINUTES)
+    decided = live.locator("#live .decision").count()
+    words.fill("make coffee")
+    words.press("Enter")
+    live.locator("#tell").click()
+    expect(live.locator("#live .headline")).to_contain_text("with unknown make, coffee", timeout=MINUTES)
+    expect(live.locator("#live .interventions")).to_have_count(0)
+    words.fill("blue in bin")
+    words.press("Enter")
+    live.locator("#tell").click()
+    live.locator("#move").click()
+    listed = live.locator("#live .interventions li")
+    expect(listed).to_have_count(2, timeout=MINUTES)
+    expect(listed.first).to_contain_text("told “blue in bin”")
+    expect(listed.last).to_contain_text("5 cm to the robot's left")
+    expect(live.locator("#live .value-trace .mark")).to_have_count(2)
+    assert live.locator("#live .decision").count() == decided, "nothing is decided while it is paused"
+    live.locator("#resume").click()
+    expect(live.locator("#live .headline")).to_contain_text("not solved within 100 steps", timeout=2 * MINUTES)
+    expect(live.locator("#live .decision h4", has_text="after 1, 2")).to_have_count(1)
+    expect(live.locator("#live .decision").last).to_contain_text("cut short by 1, 2")
+    expect(live.locator("#live .decision").first).to_contain_text("dB")
+    assert live.locator("#live .value-trace circle").count() == live.locator("#live .decision").count() >= 13
+
+
+def test_best_of_n_and_the_policy_alone_side_by_side(live):
+    live.get_by_label("who decides").click()
+    live.get_by_role("option", name="both, side by side").click()
+    live.locator("#settings .toggle-button").click()
+    for knob in ("candidates", "futures", "values"):
+        live.get_by_label(f"number input for {knob}", exact=True).fill("1" if knob != "candidates" else "2")
+        live.get_by_label(f"number input for {knob}", exact=True).press("Enter")
+    live.locator("#settings .toggle-button").click()
+    live.locator("#run").click()
+    headline = live.locator("#live .headline")
+    expect(headline).to_contain_text("best of 2 did not within 100 steps", timeout=3 * MINUTES)
+    expect(headline).to_contain_text("the policy alone did not within 100 steps")
+    expect(live.locator("#live [data-column]")).to_have_count(2)
+    expect(live.locator("#live [data-column='best of 2'] .value-trace circle")).to_have_count(26)
+    expect(live.locator("#live [data-column='the policy alone'] .value-trace circle")).to_have_count(13)
+
+
+def test_a_recording_is_scrubbed_asked_about_and_opened_elsewhere(browser, address, assets, tmp_path):
+    with watched(browser) as page:
+        page.set_default_timeout(MINUTES)
+        page.goto(address + "recordings")
+        said, mark = page.locator("#recording .controls output"), page.locator("#recording .mark").first
+        expect(said).to_have_text("step 0 of 19")
+        expect(page.locator("#recording h3")).to_have_text("blue in bin")
+        camera = page.locator("#recording .frame").first
+        place, before = "e => getComputedStyle(e).backgroundPosition", float(mark.get_attribute("x1"))
+        assert camera.evaluate(place) == "0% 0%"
+        page.get_by_role("slider", name="control step").fill("19")
+        expect(said).to_have_text("step 19 of 19")
+        assert camera.evaluate(place) == "100% 75%" and float(mark.get_attribute("x1")) > before + 400
+        page.locator("#recall").click()
+        expect(page.locator("#recording [data-kind=imagined]")).to_have_count(2, timeout=MINUTES)
+        expect(said).to_contain_text(", value 0.")
+        expect(said).to_contain_text("at step 16")
+        page.get_by_label("outcome").click()
+        page.get_by_role("option", name="failure").click()
+        expect(page.locator("#recording h3")).to_have_text("make coffee")
+        page.locator("#recall").click()
+        expect(page.locator("#recording .note")).to_contain_text("with unknown make, coffee", timeout=MINUTES)
+        (tmp_path / "bad.hdf5").write_text("no episodes")
+        page.locator("#bring input, input#bring, input[type=file]").first.set_input_files(tmp_path / "bad.hdf5")
+        expect(page.get_by_text("bad.hdf5 cannot be read as HDF5")).to_be_visible(timeout=MINUTES)
+        page.locator("input[type=file]").first.set_input_files(assets / "episodes" / "a.hdf5")
+        expect(page.locator("#recording header small")).to_have_text("yours/a.hdf5#0 · 20 steps", timeout=MINUTES)
+        page.get_by_role("slider", name="control step").fill("5")
+        page.locator("#recording [data-open=plan]").click()
+        page.wait_for_url(f"{address}?moment=opened-*", timeout=MINUTES)
+        expect(page.locator("#board .facts")).to_contain_text("a.hdf5#0@5", timeout=MINUTES)
+        page.locator("#reveal").click()
+        expect(page.locator("#board .headline")).to_contain_text("cannot be executed", timeout=MINUTES)
 
 
 def test_dark_mode(browser, address):

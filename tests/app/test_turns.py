@@ -10,7 +10,9 @@ from point_world import PointWorld
 from workbench.app import engine as engines
 from workbench.app.engine import Engine
 from workbench.app.simulators import MOST, Simulators
-from workbench.app.turns import Line, Waiting, at_most, together
+from workbench.app.turns import Line, Patience, Waiting, at_most, together
+from workbench.control import Beside
+from workbench.interventions import Paused
 from workbench.planning import run
 
 
@@ -160,3 +162,14 @@ def test_time_between_events_is_not_the_plans():
     with pytest.raises(StopIteration, match="done"):
         next(events)
     assert 0.02 <= clock.seconds < 0.15
+
+
+def test_a_pause_has_an_end():
+    patience, paused, going = Patience(0.05), Beside(0, Paused(3, {})), Beside(0, None)
+    patience.see(paused)
+    time.sleep(0.06)
+    patience.see(going)
+    patience.see(paused)  # counted anew
+    time.sleep(0.06)
+    with pytest.raises(ValueError, match="the simulator is for others now"):
+        patience.see(paused)

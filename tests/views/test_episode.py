@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from workbench.views import EpisodeState, episode_html
+from workbench.views import EpisodeState, episode_html, episodes_html
 
 
 def running(plan, **fields) -> EpisodeState:
@@ -61,3 +61,37 @@ def test_pictures_without_the_primary_camera_still_show(plan):
     only = replace(seen, images={"wrist": seen.images["wrist"]})
     assert episode_html(EpisodeState("task", 10, 0, only)).count("<img") == 1
     assert np.array_equal(only.images["wrist"], seen.images["wrist"])
+
+
+def test_interventions_are_marked_listed_and_cut_the_chunk_short(plan):
+    changes = [(9, "red cube 5 cm nearer"), (9, "told “<b>”")]
+    later = replace(plan, moment=plan.moment)
+    state = running(plan, decisions=[(0, plan), (9, later), (17, later)], interventions=changes)
+    html = episode_html(state)
+    assert html.count('class="mark"') == 2 and "<b>”" not in html
+    listed = html.split("<ol")[1].split("</ol>")[0]
+    assert re.findall(r"<b>(step \d+)</b> (\w+)", listed) == [("step 9", "red"), ("step 9", "told")]
+    newest, changed, oldest = html.split("<article")[1:]
+    assert "cut short by 1, 2" in oldest and "dB" not in oldest, "its imagined end was never due"
+    assert "after 1, 2" in changed and "dB" in changed
+    assert "after" not in newest and "cut short" not in newest
+
+
+def test_two_episodes_share_a_headline_and_an_axis(plan):
+    lone = replace(plan, candidates=[replace(plan.candidates[0], value=0.01)], best=0)
+    states = {
+        "best of 8": running(plan, success=True),
+        "the policy alone": running(plan, decisions=[(0, lone)], success=False, step=120),
+    }
+    html = episodes_html(states)
+    assert "put the cube: best of 8 solved it in 33 steps; the policy alone did not within 120 steps" in html
+    left, right = html.split("data-column=")[1:]
+    scales = [re.findall(r'text-anchor="end">([\d.]+)</text>', side.split("value-trace")[1]) for side in (left, right)]
+    assert scales[0] == scales[1] and float(scales[0][-1]) > 0.01
+    assert 'class="headline "' in html, "neither good nor bad"
+    assert 'class="headline bad"' in episodes_html({name: replace(s, success=False) for name, s in states.items()})
+
+
+def test_what_it_waits_for_is_in_the_page(plan):
+    assert 'data-paused="yes"' in episodes_html({"": running(plan)}, progress=0.3, paused=True)
+    assert 'data-paused="no"' in episode_html(running(plan))

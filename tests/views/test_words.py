@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from workbench.interventions import Moved, Told
 from workbench.types import Candidate, Moment, Observation, Outcome, Plan
 from workbench.views import words
 
@@ -133,3 +134,13 @@ def test_regret_is_the_best_worth_less_the_chosen_ones():
     assert words.regret(plan_of(samples, outcomes=[ends(52), ends(41)])) == pytest.approx(GAMMA**41 - GAMMA**52)
     assert words.regret(plan_of(samples, outcomes=[ends(41), ends(None)])) == 0
     assert words.regret(plan_of(samples, outcomes=[ends(41), None])) is None
+
+
+def test_interventions_in_the_robots_directions():
+    assert (
+        words.intervention(Moved("red_cube", (0.05, -0.1, 0.0)))
+        == "red cube 5 cm further away and 10 cm to the robot's right"
+    )
+    assert words.intervention(Moved("bin", (-0.025, 0.0, 0.0))) == "bin 2.5 cm nearer"
+    assert words.intervention(Told("go up")) == "told “go up”"
+    assert words.displacement(0, 0) == "where it is"

@@ -16,19 +16,22 @@ from typing import Any
 
 from workbench import runtime
 from workbench.app.simulators import MOST, Simulators
-from workbench.app.turns import Line, at_most, together
+from workbench.app.turns import MOMENT, Line, Patience, at_most, together
 from workbench.app.worker import Worker
 from workbench.asking import AskSettings, Shown, answer_events, dream_events, executed
+from workbench.control import side_by_side, tap
 from workbench.denoising import Question, denoise_events
 from workbench.envs.base import Env
 from workbench.envs.suites import libero_assets, suites
 from workbench.grid import Grid, part_events
+from workbench.interventions import Hand
 from workbench.models import checkpoints
 from workbench.models.bundle import Bundle
 from workbench.planning.best_of_n import PlanSettings, plan_events
 from workbench.platforms import PlatformSpec
+from workbench.recordings import recall_events
 from workbench.rollout import execute_candidates, run_episode
-from workbench.types import Moment, Plan
+from workbench.types import Episode, Moment, Plan
 from workbench.views import answer_as_seen, denoising_as_seen
 from workbench.whatif import Acting, Answer, Difference, WhatIf, measure, moved
 
@@ -39,9 +42,6 @@ PHASES = {"propose": "proposing", "imagine": "imagining", "value": "valuing"}
 
 PATIENCE = 90.0
 """Seconds that *Execute* waits for what `warm` finds out."""
-
-MOMENT = 0.005
-"""Seconds that a turn of somebody who only waits takes from the others."""
 
 SECONDS_A_CALL = 0.02
 """First guess of the time of one network call of one row, until a plan has been timed."""
@@ -56,14 +56,14 @@ class Loading:
 
 @dataclass(frozen=True)
 class EpisodeRequest:
-    """One closed loop."""
+    """One closed loop, or several side by side."""
 
     suite: str
     task: int
     init: int
     seed: int
-    planner: bool
-    """Best of N instead of the policy alone."""
+    planners: tuple[bool, ...]
+    """One episode each, side by side from the same start: best of N instead of the policy alone."""
 
 
 @dataclass(frozen=True)
@@ -245,24 +245,37 @@ class Engine:
         known = self._known_problem.is_set() and self._problem is None
         return known and moment.snapshot is not None and moment.address.split("/")[0] in self.suites()
 
-    def episode(self, request: EpisodeRequest, settings: PlanSettings, checkpoint: str, planner: str | None) -> Events:
-        """Run a closed loop with live pictures of all cameras."""
+    def episode(
+        self,
+        request: EpisodeRequest,
+        settings: PlanSettings,
+        checkpoint: str,
+        planner: str | None,
+        hands: Sequence[Hand],
+    ) -> Events:
+        """Run closed loops with live pictures of all cameras; every event is a `Beside`. Each has its hand."""
 
         def work(policy: Bundle, imagines: Bundle) -> Events:
-            run = lambda env: run_episode(  # noqa: E731
-                env,
-                policy,
-                planner=imagines if request.planner else None,
-                settings=settings,
-                task=request.task,
-                init=request.init,
-                seed=request.seed,
-                cameras=policy.spec.cameras,
-                address=f"{request.suite}/{request.task}/{request.init}",
-            )
+            how = {"task": request.task, "init": request.init, "seed": request.seed, "settings": settings}
+            how |= {"cameras": policy.spec.cameras, "address": f"{request.suite}/{request.task}/{request.init}"}
+            for hand in hands:
+                hand.understands = policy.text.embed
+
+            def run(env: Env) -> Events:
+                episodes = [
+                    run_episode(env, policy, planner=imagines if plans else None, hand=hand, **how)
+                    for plans, hand in zip(request.planners, hands, strict=True)
+                ]
+                return tap(side_by_side(env, episodes), Patience().see)
+
             return (yield from self._with_simulator(request.suite, run))
 
         return (yield from self._with_models(checkpoint, planner, work))
+
+    def recall(self, episode: Episode) -> Events:
+        """Ask the model along a recorded episode; returns a `Recalled`."""
+        work = lambda policy, _: recall_events(policy, episode)  # noqa: E731
+        return self._with_models(self.checkpoint, self.planner, work)
 
     def close(self) -> None:
         """End the worker and the simulators' processes."""

@@ -1,5 +1,7 @@
-"""The episode page's state: a closed loop as it runs, and how it looks at any time."""
+"""The live page's state: closed loops as they run, in which a person may reach, and how they look at any time."""
 
+import threading
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -7,59 +9,123 @@ from workbench import views
 from workbench.app.engine import PHASES, Engine, Loading
 from workbench.app.panel import waiting
 from workbench.app.turns import Waiting
+from workbench.control import Beside
+from workbench.interventions import Hand, Intervened, Paused, Refused
 from workbench.planning.events import Called, Decided, EpisodeEnded, Stepped
 from workbench.types import Plan
+from workbench.views import words
+
+PATIENCE = 120.0
+"""Seconds that a pause may take to come about: the decision under way is finished first."""
 
 
 class Loop:
-    """One episode on the page."""
+    """The episodes on the page, by who decides: one, or two side by side."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
-        self.state = views.EpisodeState("", 100)
+        self.states = {"": views.EpisodeState("", 100)}
+        self.hands: list[Hand] = []
         self.running, self.phase, self.note = False, "", ""
+        self.objects: list[str] = []
+        self._held = threading.Event()
 
-    def begin(self, instruction: str, horizon: int) -> None:
-        """A new episode."""
-        self.state = views.EpisodeState(instruction, horizon)
+    def begin(self, instruction: str, horizon: int, names: Sequence[str]) -> None:
+        """New episodes, one a name."""
+        self.states = {name: views.EpisodeState(instruction, horizon) for name in names}
+        self.hands = [Hand() for _ in names]
         self.running, self.phase, self.note = True, "starting", ""
+        self._held.clear()
+
+    # what a person does ------------------------------------------------------------------------------
+
+    def pause(self) -> list[str]:
+        """Pause before the next control step, and wait for that; returns what can be moved."""
+        for hand in self.hands:
+            hand.pause()
+        if self.running:
+            self._held.wait(PATIENCE)
+        return self.objects
+
+    def resume(self) -> None:
+        """Go on."""
+        self._held.clear()
+        for hand in self.hands:
+            hand.resume()
+
+    def tell(self, instruction: str) -> None:
+        """Say something else to the robot, in every column."""
+        for hand in self.hands:
+            hand.tell(instruction)
+
+    def move(self, name: str, x: float, y: float) -> None:
+        """Move an object by centimetres, away from the robot and to its left, in every column."""
+        for hand in self.hands:
+            hand.move(name, (x / 100, y / 100, 0.0))
+
+    @property
+    def told(self) -> str:
+        """What the robot is told now."""
+        (hand, *_) = self.hands or [Hand()]
+        return hand.instruction or next(iter(self.states.values())).instruction
+
+    # what the episodes do ----------------------------------------------------------------------------
 
     def see(self, event: Any) -> bool:
         """Take an event in; True if it is worth showing at once."""
+        if isinstance(event, Beside):
+            name = list(self.states)[event.column]
+            self.states[name], shown = self._follow(self.states[name], event.event)
+            return shown
+        before = self.phase
+        self.phase = waiting(event) if isinstance(event, Waiting) else self.phase
+        self.phase = f"loading {event.what}" if isinstance(event, Loading) else self.phase
+        return self.phase != before
+
+    def _follow(self, state: views.EpisodeState, event: Any) -> tuple[views.EpisodeState, bool]:
+        """The state after one more event, and whether it is worth showing at once."""
+        before, self.phase = self.phase, "acting"
         match event:
-            case Loading():
-                self.phase = f"loading {event.what}"
-            case Waiting():
-                before, self.phase = self.phase, waiting(event)
-                return self.phase != before
             case Called():
                 self.phase = f"deciding: {PHASES[event.phase]}"
-                return False
+                return state, False
             case Decided():
-                self.phase = "acting"
                 plan = self._light(event.plan)
-                decisions = (*self.state.decisions, (event.step, plan))
-                self.state = replace(self.state, decisions=decisions, observation=plan.moment.observation)
+                decisions = (*state.decisions, (event.step, plan))
+                return replace(state, decisions=decisions, observation=plan.moment.observation), True
             case Stepped():
-                seen = event.observation or self.state.observation
-                self.state = replace(self.state, step=event.step, observation=seen)
-                return event.success
+                seen = event.observation or state.observation
+                return replace(state, step=event.step, observation=seen), event.success
+            case Paused():
+                self.phase, self.objects = "paused", list(event.objects)
+                self._held.set()
+                return state, before != self.phase
+            case Intervened():
+                self.note = ""
+                changes = (*state.interventions, (event.step, words.intervention(event.change)))
+                return replace(state, interventions=changes, observation=event.observation), True
+            case Refused():
+                self.note = event.reason
             case EpisodeEnded():
-                self.state = replace(self.state, success=event.success, step=event.steps)
-        return True
+                return replace(state, success=event.success, step=event.steps), True
+        return state, True
 
-    def finish(self, ended: EpisodeEnded) -> None:
-        """The episode is over."""
+    def finish(self, ended: list[EpisodeEnded]) -> None:
+        """The episodes are over."""
         self.running, self.phase = False, ""
+        self._held.set()
 
     def stop(self, note: str) -> None:
-        """It ended early."""
+        """They ended early."""
         self.running, self.phase, self.note = False, "", note
+        self._held.set()
 
     def html(self) -> str:
         """How it looks now."""
-        progress = self.state.step / self.state.horizon if self.running else None
-        return views.episode_html(self.state, status=self.phase, progress=progress, note=self.note)
+        done = max(state.step / state.horizon for state in self.states.values())
+        waits = self.running and self.phase == "paused"
+        progress = done if self.running else None
+        return views.episodes_html(self.states, status=self.phase, progress=progress, note=self.note, paused=waits)
 
     def _light(self, plan: Plan) -> Plan:
         """The plan as the model sees it, without what only a simulator or a model would need again."""

@@ -3,6 +3,7 @@
 import os
 import socket
 import warnings
+from collections.abc import Sequence
 from importlib import resources
 
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read when gradio is imported
@@ -12,9 +13,11 @@ import uvicorn
 from fastapi import FastAPI
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-from workbench import moments, runtime, views
-from workbench.app import api, denoise, episode, plan, study, what_if
+from workbench import moments, recordings, runtime, views
+from workbench.app import api, denoise, live, plan, study, what_if
+from workbench.app import recordings as recordings_page
 from workbench.app.engine import Engine, suite_of
+from workbench.app.library import MOST_BYTES, Library
 from workbench.app.parts import Parts
 from workbench.app.session import Sessions
 from workbench.views.tags import tag
@@ -23,7 +26,8 @@ PAGES = {
     "": ("Plan", plan),
     "what-if": ("What if", what_if),
     "denoise": ("Denoise", denoise),
-    "episode": ("Episode", episode),
+    "live": ("Live", live),
+    "recordings": ("Recordings", recordings_page),
     "study": ("Study", study),
 }
 """Address to name and page, in the menu's order; what is not finished is not here."""
@@ -43,16 +47,19 @@ FONT = [gr.themes.LocalFont("IBM Plex Sans", weights=(400, 600, 700)), "Liberati
 MONO = ["ui-monospace", "Menlo", "Consolas", "Liberation Mono", "monospace"]
 
 
-def build(checkpoint: str = "mini", planner: str | None = None) -> gr.Blocks:
+def build(checkpoint: str = "mini", planner: str | None = None, data: Sequence[str] = ()) -> gr.Blocks:
     """The pages, opened on the first recorded moment; models and simulator get ready meanwhile.
+
+    `data` are folders of episodes to list beside the shipped ones.
 
     Raises ValueError if no moment is there to open on.
     """
     recorded = {name: moments.load(name) for name in moments.available()}
     if not recorded:
         raise ValueError("the app opens on a recorded moment and found none: `workbench moments find` makes some")
-    parts = Parts(Engine(checkpoint, planner), Sessions(), recorded)
-    demo = gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True)
+    library = Library([*([shipped] if (shipped := recordings.shipped()).is_dir() else []), *data])
+    parts = Parts(Engine(checkpoint, planner), Sessions(), recorded, library)
+    demo = gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True, delete_cache=(600, 3600))
     for path, (name, page) in PAGES.items():
         with demo.route(name, path) if path else demo:
             gr.Navbar(main_page_name=PAGES[""][0])
@@ -98,17 +105,24 @@ def _mounted(app: FastAPI, demo: gr.Blocks, theme: gr.themes.Base, *, head: str)
         enable_monitoring=False,
         mcp_server=False,
         pwa=False,
-        max_file_size=1,  # nothing is uploaded
+        max_file_size=MOST_BYTES,
     )
 
 
-def launch(*, host: str = "127.0.0.1", port: int = 7860, checkpoint: str = "mini", planner: str | None = None) -> None:
+def launch(
+    *,
+    host: str = "127.0.0.1",
+    port: int = 7860,
+    checkpoint: str = "mini",
+    planner: str | None = None,
+    data: Sequence[str] = (),
+) -> None:
     """Serve the app until interrupted. ValueError, in one line, if the port is taken."""
     check_port(host, port)
     print("Getting the pages ready ...", flush=True)
     runtime.configure()
     runtime.use_all_cores()
-    demo = build(checkpoint, planner)
+    demo = build(checkpoint, planner, data)
     print(f"{TITLE} at http://{host}:{port} (stop it with Ctrl-C)", flush=True)
     try:
         uvicorn.run(asgi(demo, host=host), host=host, port=port, log_level="warning", timeout_graceful_shutdown=2)

@@ -1,16 +1,20 @@
 """What all pages share: the engine, the windows, the recorded moments."""
 
+import secrets
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import gradio as gr
 
 from workbench import views
 from workbench.app.engine import Engine
+from workbench.app.library import Library
 from workbench.app.session import Session, Sessions
 from workbench.moments import RecordedMoment
+from workbench.types import Plan
 
 QUIET = {"show_progress": "hidden", "api_visibility": "private"}
 """The page shows its own progress."""
@@ -20,6 +24,9 @@ RUN = QUIET | {"concurrency_limit": None}
 
 AGAIN = RUN | {"trigger_mode": "always_last"}
 """The same for what runs at every change of a control: the last change counts."""
+
+MOST_OPENED = 64
+"""Moments of recorded episodes remembered at once; the one opened longest ago is forgotten first."""
 
 PICK_MOMENT = """element.addEventListener('click', (event) => {
   const button = event.target.closest('[data-name]');
@@ -48,6 +55,9 @@ class Parts:
     engine: Engine
     sessions: Sessions
     moments: dict[str, RecordedMoment]
+    library: Library = field(default_factory=lambda: Library([]))
+    """The recorded episodes that everybody may look at."""
+    _opened: OrderedDict[str, RecordedMoment] = field(default_factory=OrderedDict)
 
     @property
     def default(self) -> RecordedMoment:
@@ -57,9 +67,10 @@ class Parts:
     def open(self, request: gr.Request, shown: Callable[[RecordedMoment], Any]) -> tuple[Session, RecordedMoment]:
         """A window has been opened, on the moment in its address; `shown` makes what it shows of that."""
         name = request.query_params.get("moment")
-        if name is not None and name not in self.moments:
+        known = self.moments | self._opened
+        if name is not None and name not in known:
             gr.Warning("the address names no moment that is here: this is the first one")
-        moment = self.moments.get(name, self.default)
+        moment = known.get(name, self.default)
         session = Session(self.engine.worker, shown(moment))
         self.sessions.add(str(request.session_hash), session)
         return session, moment
@@ -77,13 +88,26 @@ class Parts:
 
     def moment(self, name: str) -> RecordedMoment:
         """A recorded moment by name."""
-        if name not in self.moments:
+        known = self.moments | self._opened
+        if name not in known:
             raise gr.Error(f"expected one of {', '.join(self.moments)}; got {name!r}", print_exception=False)
-        return self.moments[name]
+        return known[name]
+
+    def opened(self, plan: Plan) -> str:
+        """Remember a moment that was opened out of a recorded episode; returns a name that nobody guesses."""
+        name = f"opened-{secrets.token_hex(8)}"
+        why = "Out of a recorded episode, without a simulator's state: it can be asked about, not executed."
+        self._opened[name] = RecordedMoment(name, plan.moment.instruction, why, 0.0, plan)
+        while len(self._opened) > MOST_OPENED:
+            self._opened.popitem(last=False)
+        return name
 
     def strip(self, chosen: str) -> str:
-        """All moments to choose from."""
-        return views.gallery_html([(name, one.plan.moment) for name, one in self.moments.items()], chosen=chosen)
+        """All moments to choose from, and before them the one that was opened."""
+        own = {chosen: self._opened[chosen]} if chosen in self._opened else {}
+        return views.gallery_html(
+            [(name, one.plan.moment) for name, one in (own | self.moments).items()], chosen=chosen
+        )
 
     def moments_html(self) -> gr.HTML:
         """The component with them."""

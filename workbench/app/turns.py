@@ -1,12 +1,23 @@
 """Who may use what cannot be shared, in order of arrival. All of it happens in the worker's thread."""
 
+import time
 from collections.abc import Callable, Generator, Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from workbench.control import Beside
+from workbench.interventions import Paused
+
 Admits = Callable[[list[Hashable], Hashable], bool]
 """(keys in use, key asked for) -> whether both can be."""
+
+
+MOMENT = 0.005
+"""Seconds that a turn of somebody who only waits takes from the others."""
+
+LONGEST_PAUSE = 600.0
+"""Seconds for which an episode may be paused."""
 
 
 @dataclass(frozen=True)
@@ -58,3 +69,22 @@ def together(inside: list[Hashable], key: Hashable) -> bool:
 def at_most(count: int) -> Admits:
     """Any `count`, whatever they want."""
     return lambda inside, key: len(inside) < count
+
+
+class Patience:
+    """Lets others have their turns while an episode is paused, for so long and no longer: it holds a simulator."""
+
+    def __init__(self, seconds: float = LONGEST_PAUSE) -> None:
+        self.seconds, self._since = seconds, None
+
+    def see(self, event: Beside) -> None:
+        """ValueError, in words for the person at the page, at the end of it."""
+        if not isinstance(event.event, Paused):
+            self._since = None
+            return
+        self._since = self._since or time.monotonic()
+        if time.monotonic() - self._since > self.seconds:
+            raise ValueError(
+                f"paused for {self.seconds / 60:.0f} minutes: the simulator is for others now, run it again"
+            )
+        time.sleep(MOMENT)

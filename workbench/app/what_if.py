@@ -108,7 +108,9 @@ def build(demo: gr.Blocks, parts: Parts) -> None:
 
     def on_scene(request: gr.Request, name: str | None, x: float, y: float) -> Iterator[str]:
         name = name or next(iter(parts.session(request).shown.objects), "")
-        change = Change(f"{name.replace('_', ' ')} {_where(x, y)}", move=(name, (x / 100, y / 100, 0.0)))
+        change = Change(
+            f"{name.replace('_', ' ')} {views.words.displacement(x, y)}", move=(name, (x / 100, y / 100, 0.0))
+        )
         yield from ask(parts, request, change)
 
     def on_dream(request: gr.Request, chunks: float) -> Iterator[str]:
@@ -149,13 +151,6 @@ def _camera_changes(cameras: list[str]) -> dict[str, Callable]:
     for one, other in pairs:
         changes[f"{one} and {other} cameras swapped"] = lambda moment, a=one, b=other: swap(moment, a, b)
     return changes
-
-
-def _where(x: float, y: float) -> str:
-    """Centimetres in the robot's own directions."""
-    far = f"{abs(x):g} cm {'further away' if x > 0 else 'nearer'}"
-    aside = f"{abs(y):g} cm to the robot's {'left' if y > 0 else 'right'}"
-    return " and ".join([far] * (x != 0) + [aside] * (y != 0)) or "where it is"
 
 
 def question(parts: Parts, shown: Imagining, change: Change) -> Asked:

@@ -12,4 +12,5 @@ def run(options: argparse.Namespace) -> None:
         port=options.port,
         checkpoint=options.checkpoint,
         planner=options.planner_checkpoint,
+        data=options.data,
     )

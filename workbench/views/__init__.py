@@ -7,6 +7,8 @@
     outcomes_html(plan)         believed value against realised worth, all candidates
     orbit_html(plan)            all paths in a figure that a drag turns
     episode_html(state)         a closed loop, live or finished
+    episodes_html(states)       several from the same start, side by side
+    recording_html(episode)     a recorded episode under one slider
     what_if_html(whatif)        a moment as it is and with one thing changed; `shares` in numbers
     dream_html(dream)           chunk after chunk dreamt, beside what really came
     grid_html(grid, cells)      one moment under two settings, cell by cell; `grid_picture` to keep,
@@ -33,13 +35,14 @@ them along, for a notebook.
 from workbench.views.cards import Pictures, cards_html, encode
 from workbench.views.copy import copy_html
 from workbench.views.denoise import denoise_html, schedule_svg
-from workbench.views.episode import EpisodeState, episode_html
+from workbench.views.episode import EpisodeState, episode_html, episodes_html
 from workbench.views.fan import curves_html, ends, fan_html, spread
 from workbench.views.gallery import gallery_html
 from workbench.views.grid import grid_html, grid_picture, reference_of
 from workbench.views.page import fragment, head_html, plan_html
 from workbench.views.panel import panel_html
 from workbench.views.paths import actions_figure, orbit_html, paths_figure
+from workbench.views.recording import OPENINGS, recording_html
 from workbench.views.reveal import offer_html, outcomes_html, truth_html
 from workbench.views.seen import answer_as_seen, as_seen, denoising_as_seen, observation_as_seen
 from workbench.views.strip import change, strip_html
@@ -47,6 +50,7 @@ from workbench.views.values import values_figure
 from workbench.views.whatif import dream_html, shares, what_if_html
 
 __all__ = [
+    "OPENINGS",
     "EpisodeState",
     "Pictures",
     "actions_figure",
@@ -62,6 +66,7 @@ __all__ = [
     "encode",
     "ends",
     "episode_html",
+    "episodes_html",
     "fan_html",
     "fragment",
     "gallery_html",
@@ -75,6 +80,7 @@ __all__ = [
     "panel_html",
     "paths_figure",
     "plan_html",
+    "recording_html",
     "reference_of",
     "schedule_svg",
     "shares",

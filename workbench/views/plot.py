@@ -75,6 +75,11 @@ def styled(html: str) -> str:
     return html + f"<style>{static('course.css')}</style>"
 
 
+def place_of(xs: Sequence[float] | Num[np.ndarray, " n"], at: Sequence[float]) -> list[float]:
+    """Where the numbers `at` lie across a plot whose lines span `xs` on a linear axis, in its SVG units."""
+    return _Axis(np.asarray(xs, float), False, LEFT, WIDTH - RIGHT)(at).tolist()
+
+
 def _finite(line: Line, log: str) -> tuple[np.ndarray, np.ndarray]:
     xs, ys = (np.asarray(values, float) for values in line)
     good = np.isfinite(xs) & np.isfinite(ys)

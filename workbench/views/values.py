@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 
 from workbench.types import Candidate, Plan
 from workbench.views.colours import colour
-from workbench.views.tags import tag
+from workbench.views.tags import tag, text
 from workbench.views.words import name, number, samples
 
 WIDTH, HEIGHT, FOOT = 210, 26, 9
@@ -90,14 +90,21 @@ TRACE_WIDTH, TRACE_HEIGHT, TRACE_LEFT, TRACE_FOOT = 560, 196, 28, 18
 
 
 def value_trace_svg(
-    steps: Sequence[int], values: Sequence[Sequence[float]], chosen: Sequence[int], *, horizon: int
+    steps: Sequence[int],
+    values: Sequence[Sequence[float]],
+    chosen: Sequence[int],
+    *,
+    horizon: int,
+    marks: Sequence[tuple[int, str]] = (),
+    top: float | None = None,
 ) -> str:
     """Value over an episode: one dot a candidate at each decision, a line through the chosen ones.
 
     `steps` are the control steps of the decisions, `values` all candidates' values there, `chosen` the
-    index of the chosen one.
+    index of the chosen one. `marks` are control steps with what happened there, numbered from 1. `top` is the end
+    of the axis, by default the first of `TOPS` that no value exceeds.
     """
-    top = axis_top_of([v for row in values for v in row])
+    top = axis_top_of([v for row in values for v in row]) if top is None else top
     right, floor = TRACE_WIDTH - 10, TRACE_HEIGHT - TRACE_FOOT
 
     def x(step: float) -> float:
@@ -112,6 +119,10 @@ def value_trace_svg(
         parts.append(tag("text", f"{value:g}", class_="scale", x=TRACE_LEFT - 4, y=y(value) + 3, text_anchor="end"))
     for step in (0, horizon // 2, horizon):
         parts.append(tag("text", str(step), class_="scale", x=x(step), y=TRACE_HEIGHT - 4, text_anchor="middle"))
+    for place, (step, what) in enumerate(marks, 1):
+        line = tag("line", x1=x(step), x2=x(step), y1=8, y2=floor)
+        label = tag("text", str(place), x=x(step) + 3, y=15)
+        parts.append(tag("g", tag("title", text(what)), line, label, class_="mark"))
     decisions = list(zip(steps, values, chosen, strict=True))
     line = " ".join(f"{x(step):.1f},{y(row[best]):.1f}" for step, row, best in decisions)
     parts.append(tag("polyline", class_="trace", points=line))

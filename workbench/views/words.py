@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float
 
+from workbench.interventions import Change, Told
 from workbench.planning.aggregate import SUCCESS
 from workbench.types import Candidate, Outcome, Plan
 
@@ -40,6 +41,21 @@ def ordinal(rank: int) -> str:
 def number(value: float) -> str:
     """A value with two decimals, with one digit that counts where that would read 0.00."""
     return f"{value:.2f}" if value == 0 or value >= 0.005 else f"{value:.1g}"
+
+
+def displacement(x: float, y: float) -> str:
+    """Centimetres in the robot's own directions: `x` away from it, `y` to its left."""
+    far = f"{abs(x):g} cm {'further away' if x > 0 else 'nearer'}"
+    aside = f"{abs(y):g} cm to the robot's {'left' if y > 0 else 'right'}"
+    return " and ".join([far] * (x != 0) + [aside] * (y != 0)) or "where it is"
+
+
+def intervention(change: Change) -> str:
+    """What somebody has done to a running episode."""
+    if isinstance(change, Told):
+        return f"told “{change.instruction}”"
+    x, y, _ = (round(100 * metres, 1) for metres in change.by)
+    return f"{change.name.replace('_', ' ')} {displacement(x, y)}"
 
 
 def steps_to_success(value: float, gamma: float) -> float:

@@ -159,6 +159,57 @@
     }
   });
 
+  // A recorded episode: one slider moves all cameras, the marks on the curves, and what a model said last.
+  define("episode-scrubber", class extends HTMLElement {
+    static observedAttributes = ["data-name", "data-values"];
+    connectedCallback() {
+      this.step ??= Number(this.dataset.step);
+      this.addEventListener("input", (event) => { this.stop(); this.show(Number(event.target.value)); });
+      this.addEventListener("click", (event) => { if (event.target.closest(".play")) this.timer ? this.stop() : this.play(); });
+      this.show(this.step);
+    }
+    disconnectedCallback() { this.stop(); }
+    attributeChangedCallback(name, before, after) { // a host has brought another episode, or what a model says of it
+      if (this.step === undefined || before === after) return;
+      if (name === "data-name") { this.stop(); this.step = Number(this.dataset.step); }
+      queueMicrotask(() => this.show(this.step));
+    }
+    get last() { return Number(this.dataset.last); }
+    get slider() { return this.querySelector(".controls input"); }
+    show(step) {
+      this.step = Math.min(step, this.last);
+      const [decisions, values] = ["decisions", "values"].map((key) => JSON.parse(this.dataset[key] || "[]"));
+      const decided = decisions.findLastIndex((at) => at <= this.step), share = this.step / Math.max(this.last, 1);
+      const frame = Math.round(share * (Number(this.dataset.frames) - 1));
+      for (const film of this.querySelectorAll(".frame")) {
+        const [columns, rows] = [Number(film.dataset.columns), Number(film.dataset.rows)];
+        const i = film.dataset.kind === "real" ? frame : Math.max(decided, 0), place = (n, of) => `${(100 * n) / Math.max(of - 1, 1)}%`;
+        film.style.backgroundPosition = `${place(i % columns, columns)} ${place(Math.floor(i / columns), rows)}`;
+      }
+      const [from, to] = JSON.parse(this.dataset.across), x = from + share * (to - from);
+      for (const plot of this.querySelectorAll(".plot")) {
+        const line = plot.querySelector(".mark");
+        for (const end of ["x1", "x2"]) line?.setAttribute(end, x);
+        line?.nextElementSibling?.setAttribute("x", share < .7 ? x + 4 : x - 4);
+        line?.nextElementSibling?.setAttribute("text-anchor", share < .7 ? "start" : "end");
+      }
+      const value = decided < 0 ? "" : `, value ${values[decided].toFixed(2)} at step ${decisions[decided]}`;
+      this.querySelector(".controls output").textContent = `step ${this.step} of ${this.last}${value}`;
+      if (this.slider) this.slider.value = this.step;
+    }
+    play() {
+      this.show(this.step >= this.last ? 0 : this.step + 1);
+      this.querySelector(".play").textContent = "❚❚";
+      this.timer = setInterval(() => (this.step >= this.last ? this.stop() : this.show(this.step + 1)), 80);
+    }
+    stop() {
+      clearInterval(this.timer);
+      this.timer = null;
+      const button = this.querySelector(".play");
+      if (button) button.textContent = "▶";
+    }
+  });
+
   // Buttons that copy a text. Once on a page, whatever is on it later.
   if (!window.workbenchCopies) {
     window.workbenchCopies = true;
