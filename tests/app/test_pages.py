@@ -483,7 +483,7 @@ def test_a_recording_is_scrubbed_asked_about_and_opened_elsewhere(browser, addre
         page.wait_for_url(f"{address}?moment=opened-*", timeout=MINUTES)
         expect(page.locator("#board .facts")).to_contain_text("a.hdf5#0@5", timeout=MINUTES)
         page.locator("#reveal").click()
-        expect(page.locator("#board .headline")).to_contain_text("cannot be executed", timeout=MINUTES)
+        expect(page.locator("#board .headline")).to_contain_text("executing needs a simulator", timeout=MINUTES)
 
 
 def test_dark_mode(browser, address):

@@ -396,5 +396,5 @@ def suite_of(moment: Moment) -> str:
     """The suite in a moment's address; ValueError if it comes from none."""
     name = moment.address.split("/")[0]
     if name not in suites():
-        raise ValueError(f"expected a moment of a simulated suite, got {moment.address!r}: it cannot be executed")
+        raise ValueError(f"expected a moment of a simulated suite, got {moment.address!r}: executing needs a simulator")
     return name

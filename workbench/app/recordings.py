@@ -85,9 +85,9 @@ def build(demo: gr.Blocks, parts: Parts) -> None:
         task = gr.Dropdown([ANY, *shared.tasks], value=ANY, label="task", scale=2)
         outcome = gr.Dropdown(list(OUTCOMES), value=ANY, label="outcome", scale=1)
         episode = gr.Dropdown(first, value=first[0] if first else None, label="episode", scale=4)
-        ask = gr.Button("Ask the model along it", elem_id="recall", elem_classes="idle-only", scale=1, min_width=160)
+        ask = gr.Button("Ask the model", elem_id="recall", elem_classes="idle-only", scale=1, min_width=130)
         stop = gr.Button("Stop", variant="stop", elem_id="stop", elem_classes="busy-only", scale=1)
-        upload = gr.UploadButton("Bring a file (HDF5)", file_types=list(SUFFIXES), elem_id="bring", scale=1)
+        upload = gr.UploadButton("Bring a file", file_types=list(SUFFIXES), elem_id="bring", scale=1, min_width=130)
     page = gr.HTML("", elem_id="recording", js_on_load=OPEN, apply_default_css=False)
     choices = [task, outcome, episode]
 

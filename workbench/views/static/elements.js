@@ -160,10 +160,11 @@
   });
 
   // A recorded episode: one slider moves all cameras, the marks on the curves, and what a model said last.
+  const scrubbed = new Map(); // name of an episode to its step: a host may put a new element in this one's place
   define("episode-scrubber", class extends HTMLElement {
     static observedAttributes = ["data-name", "data-values"];
     connectedCallback() {
-      this.step ??= Number(this.dataset.step);
+      this.step ??= this.remembered;
       this.addEventListener("input", (event) => { this.stop(); this.show(Number(event.target.value)); });
       this.addEventListener("click", (event) => { if (event.target.closest(".play")) this.timer ? this.stop() : this.play(); });
       this.show(this.step);
@@ -171,13 +172,15 @@
     disconnectedCallback() { this.stop(); }
     attributeChangedCallback(name, before, after) { // a host has brought another episode, or what a model says of it
       if (this.step === undefined || before === after) return;
-      if (name === "data-name") { this.stop(); this.step = Number(this.dataset.step); }
+      if (name === "data-name") { this.stop(); this.step = this.remembered; }
       queueMicrotask(() => this.show(this.step));
     }
     get last() { return Number(this.dataset.last); }
     get slider() { return this.querySelector(".controls input"); }
+    get remembered() { return scrubbed.get(this.dataset.name) ?? Number(this.dataset.step); }
     show(step) {
       this.step = Math.min(step, this.last);
+      scrubbed.set(this.dataset.name, this.step);
       const [decisions, values] = ["decisions", "values"].map((key) => JSON.parse(this.dataset[key] || "[]"));
       const decided = decisions.findLastIndex((at) => at <= this.step), share = this.step / Math.max(this.last, 1);
       const frame = Math.round(share * (Number(this.dataset.frames) - 1));
