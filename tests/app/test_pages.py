@@ -456,7 +456,7 @@ def test_a_recording_is_scrubbed_asked_about_and_opened_elsewhere(browser, addre
         page.set_default_timeout(MINUTES)
         page.goto(address + "recordings")
         said, mark = page.locator("#recording .controls output"), page.locator("#recording .mark").first
-        expect(said).to_have_text("step 0 of 19")
+        expect(said).to_have_text("step 0 of 19", timeout=MINUTES)
         expect(page.locator("#recording h3")).to_have_text("blue in bin")
         camera = page.locator("#recording .frame").first
         place, before = "e => getComputedStyle(e).backgroundPosition", float(mark.get_attribute("x1"))
@@ -470,11 +470,11 @@ def test_a_recording_is_scrubbed_asked_about_and_opened_elsewhere(browser, addre
         expect(said).to_contain_text("at step 16")
         page.get_by_label("outcome").click()
         page.get_by_role("option", name="failure").click()
-        expect(page.locator("#recording h3")).to_have_text("make coffee")
+        expect(page.locator("#recording h3")).to_have_text("make coffee", timeout=MINUTES)
         page.locator("#recall").click()
         expect(page.locator("#recording .note")).to_contain_text("with unknown make, coffee", timeout=MINUTES)
         (tmp_path / "bad.hdf5").write_text("no episodes")
-        page.locator("#bring input, input#bring, input[type=file]").first.set_input_files(tmp_path / "bad.hdf5")
+        page.locator("input[type=file]").first.set_input_files(tmp_path / "bad.hdf5")
         expect(page.get_by_text("bad.hdf5 cannot be read as HDF5")).to_be_visible(timeout=MINUTES)
         page.locator("input[type=file]").first.set_input_files(assets / "episodes" / "a.hdf5")
         expect(page.locator("#recording header small")).to_have_text("yours/a.hdf5#0 · 20 steps", timeout=MINUTES)

@@ -139,8 +139,8 @@ def test_regret_is_the_best_worth_less_the_chosen_ones():
 def test_interventions_in_the_robots_directions():
     assert (
         words.intervention(Moved("red_cube", (0.05, -0.1, 0.0)))
-        == "red cube 5 cm further away and 10 cm to the robot's right"
+        == "red cube moved 5 cm further away and 10 cm to the robot's right"
     )
-    assert words.intervention(Moved("bin", (-0.025, 0.0, 0.0))) == "bin 2.5 cm nearer"
+    assert words.intervention(Moved("bin", (-0.025, 0.0, 0.0))) == "bin moved 2.5 cm nearer"
     assert words.intervention(Told("go up")) == "told “go up”"
     assert words.displacement(0, 0) == "where it is"

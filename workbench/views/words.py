@@ -55,7 +55,7 @@ def intervention(change: Change) -> str:
     if isinstance(change, Told):
         return f"told “{change.instruction}”"
     x, y, _ = (round(100 * metres, 1) for metres in change.by)
-    return f"{change.name.replace('_', ' ')} {displacement(x, y)}"
+    return f"{change.name.replace('_', ' ')} moved {displacement(x, y)}"
 
 
 def steps_to_success(value: float, gamma: float) -> float:
