@@ -274,8 +274,7 @@ class Engine:
 
     def recall(self, episode: Episode) -> Events:
         """Ask the model along a recorded episode; returns a `Recalled`."""
-        work = lambda policy, _: recall_events(policy, episode)  # noqa: E731
-        return self._with_models(self.checkpoint, self.planner, work)
+        return self._with_models(self.checkpoint, self.planner, lambda policy, _: recall_events(policy, episode))
 
     def close(self) -> None:
         """End the worker and the simulators' processes."""
