@@ -463,7 +463,7 @@ def test_a_recording_is_scrubbed_asked_about_and_opened_elsewhere(browser, addre
         assert camera.evaluate(place) == "0% 0%"
         page.get_by_role("slider", name="control step").fill("19")
         expect(said).to_have_text("step 19 of 19")
-        assert camera.evaluate(place) == "100% 75%" and float(mark.get_attribute("x1")) > before + 400
+        assert camera.evaluate(place) == "100% 100%" and float(mark.get_attribute("x1")) > before + 400
         page.locator("#recall").click()
         expect(page.locator("#recording [data-kind=imagined]")).to_have_count(2, timeout=MINUTES)
         expect(said).to_contain_text(", value 0.")
