@@ -125,6 +125,7 @@ def test_a_snapshot_continues_exactly_here_and_in_a_fresh_process(env):
             other.step(action)
         np.testing.assert_allclose(other.snapshot()["aloha"], after[0]["aloha"], rtol=0, atol=1e-12)
         assert other.instruction == env.instruction and other.steps == 40
+        assert other.score == env.score, "results have partial scores from a process, too"
     finally:
         other.close()
 
