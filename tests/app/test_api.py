@@ -170,3 +170,11 @@ def test_strange_calls_get_one_line_and_the_app_keeps_serving(address, client):
 def test_ten_thousand_strange_calls(address, client):
     fuzz(address, 10_000, seed=1)
     assert client.predict(NAME, seed=1, api_name="/value")["seed"] == 1
+
+
+def test_callers_that_gradio_remembers_are_few():
+    """It keeps half a megabyte of every one, and by default of ten thousand."""
+    demo = main.build()
+    main.asgi(demo)
+    assert demo.state_holder.capacity == main.CALLERS <= 256
+    demo.parts.close()

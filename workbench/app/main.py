@@ -32,6 +32,9 @@ PAGES = {
 }
 """Address to name and page, in the menu's order; what is not finished is not here."""
 
+CALLERS = 256
+"""Callers that Gradio remembers, half a megabyte each: every call of an endpoint is a new one."""
+
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]", "::1")
 TITLE = "Cosmos Policy Workbench"
 FRAME = tag(
@@ -60,6 +63,7 @@ def build(checkpoint: str = "mini", planner: str | None = None, data: Sequence[s
     library = Library([*([shipped] if (shipped := recordings.shipped()).is_dir() else []), *data])
     parts = Parts(Engine(checkpoint, planner), Sessions(), recorded, library)
     demo = gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True, delete_cache=(600, 3600))
+    demo.state_session_capacity = CALLERS
     for path, (name, page) in PAGES.items():
         with demo.route(name, path) if path else demo:
             gr.Navbar(main_page_name=PAGES[""][0])
