@@ -123,6 +123,13 @@ class Plan:
     gamma: float = 0.99
     """Discount a control step, with which a value reads as steps to success."""
 
+    @property
+    def yours(self) -> int | None:
+        """Index of the candidate that a person made (`planning.yours`); None if there is none."""
+        about = self.config.get("yours")
+        index = about.get("index") if isinstance(about, Mapping) else None
+        return index if index in [c.index for c in self.candidates] else None
+
 
 @dataclass(frozen=True, eq=False)
 class Denoising:

@@ -11,6 +11,7 @@ from workbench.app.engine import Engine, Loading
 from workbench.app.turns import Waiting
 from workbench.planning.best_of_n import PlanSettings
 from workbench.planning.events import Called, ChunkExecuted, Executed, Imagined, Proposed, Stepped, Valued
+from workbench.views.paths import project
 
 
 @pytest.fixture
@@ -100,6 +101,39 @@ def test_nothing_is_executed_before_something_is_chosen(board):
     board.begin(PlanSettings())
     with pytest.raises(ValueError, match="let the plan finish"):
         board.check(None)
+
+
+def aimed(**changes: object) -> dict:
+    return {"place": [0.5, 0.5], "height": 0.0, "speed": 1.0, "close": True, "seen": False} | changes
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"place": None}, {"place": [2, 0]}, {"place": ["x", 0]}, {"height": 9}, {"speed": 0}, {"speed": True}]
+)
+def test_a_click_is_a_place_in_metres(board, wrong):
+    observation, height = board.moment.observation, board.plan.candidates[0].path[0][2]
+    steer = board.steer(aimed(height=-0.05))
+    assert steer.target[2] == pytest.approx(height - 0.05) and steer.close
+    rows, columns, _ = observation.images["primary"].shape
+    pixel = project(np.array([steer.target]), observation.projections["primary"])[0]
+    assert pixel == pytest.approx((columns / 2, rows / 2))
+    with pytest.raises(ValueError, match=f"{next(iter(wrong))}: expected"):
+        board.steer(aimed(**wrong))
+
+
+def test_your_plan_joins_and_a_cancelled_one_leaves_what_was_there(board):
+    before = board.plan
+    assert "Add my plan" in board.html() and "Copy as command" in board.html()
+    board.begin_yours()
+    assert board.plan.best == -1 and "Add my plan" not in board.html()
+    board.stop("cancelled")
+    assert board.plan is before and "cancelled" in board.html()
+    yours = replace(before.candidates[0], index=8, seed=99)
+    config = {**before.config, "yours": {"index": 8, "target": [0, 0, 1], "close": True, "speed": 1.0}}
+    board.begin_yours()
+    board.finish(replace(before, candidates=[*before.candidates, yours], config=config))
+    html = board.html()
+    assert html.count(">yours<") == 1 and "your_plan_events" in html and "Copy as command" not in html
 
 
 def test_who_waits_sees_the_place(board):

@@ -11,6 +11,7 @@ from workbench.app.copied import as_command, as_python, unusual
 from workbench.models import checkpoints
 from workbench.planning import run
 from workbench.planning.best_of_n import PlanSettings, plan_events
+from workbench.planning.yours import Steer, your_plan_events
 
 FEW = {"candidates": 2, "calls": 2, "futures": 1, "future_calls": 1, "values": 2, "value_calls": 2}
 SMALL = PlanSettings(**FEW, seed=7, aggregation="lcb")
@@ -48,3 +49,14 @@ def test_the_command_makes_the_same_plan(plan, name, tmp_path, capsys):
     for ours, theirs in zip(plan.candidates, record["candidates"], strict=True):
         np.testing.assert_allclose(theirs["actions"], ours.actions, atol=1e-6)
         np.testing.assert_allclose(theirs["values"], ours.values, atol=1e-6)
+
+
+def test_the_python_makes_your_own_plan_too(plan, name):
+    policy, planner = checkpoints.load_pair("mini", None)
+    x, y, z = plan.candidates[0].path[-1].tolist()
+    ours = run(your_plan_events(policy, planner, plan, Steer((x, y, z + 0.02), close=False, speed=0.5)))
+    made: dict = {}
+    exec(as_python(ours, name), made)
+    assert made["plan"].yours == ours.yours == 2 and made["plan"].best == ours.best
+    for one, other in zip(ours.candidates, made["plan"].candidates, strict=True):
+        np.testing.assert_allclose(other.values, one.values, atol=1e-6)

@@ -213,6 +213,26 @@ def test_a_candidate_that_was_not_executed_is_offered(page):
     expect(page.locator("#board .outcome")).to_have_count(1)
 
 
+def test_a_plan_of_ones_own_becomes_a_ninth_card(page):
+    chip(page, "recorded")
+    values = page.locator("#board .card output").all_inner_texts()
+    page.locator("#board .steer summary").click()
+    page.locator("#board .steer .place").click(position={"x": 160, "y": 150})
+    page.locator('#board .steer input[value="open"]').check()
+    page.get_by_role("button", name="Add my plan").click()
+    expect(page.locator("#board .card")).to_have_count(9, timeout=MINUTES)
+    expect(page.locator("#board .yours")).to_have_text("yours", timeout=MINUTES)
+    expect(page.locator("#plan")).to_be_visible(timeout=MINUTES)
+    expect(page.locator("#board .crown")).to_have_count(1)
+    assert page.locator("#board .card output").all_inner_texts()[:8] == values, "the others keep their values"
+    expect(page.locator("#board .card").nth(8).locator("img.imagined")).to_have_count(2)
+    boxes = [card.bounding_box() for card in page.locator("#board .card").all()]
+    assert max(box["y"] + box["height"] for box in boxes) <= 720
+    page.locator("#reveal").click()
+    expect(page.locator("#board .outcome")).to_have_count(9, timeout=MINUTES)
+    expect(page.locator("#board .headline")).to_contain_text("all 9 fail", timeout=MINUTES)
+
+
 def test_pages_have_addresses_and_take_the_moment_along(page, address):
     page.locator("#moments button").nth(1).click()
     expect(page.locator("#board .facts")).to_contain_text("libero_mini_hard/3/")

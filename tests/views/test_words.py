@@ -144,3 +144,15 @@ def test_interventions_in_the_robots_directions():
     assert words.intervention(Moved("bin", (-0.025, 0.0, 0.0))) == "bin moved 2.5 cm nearer"
     assert words.intervention(Told("go up")) == "told “go up”"
     assert words.displacement(0, 0) == "where it is"
+
+
+@pytest.mark.parametrize(
+    ("steps", "said"),
+    [(53, "6 steps faster."), (60, "1 step slower."), (59, "as fast."), (None, "Your plan fails.")],
+)
+def test_your_own_plan_is_spoken_of(steps, said):
+    truth = [Outcome(s is not None, s or 120, GAMMA**s if s else 0.0) for s in (59, steps, 41)]
+    ours = plan_of([[[0.5]], [[0.4]], [[0.3]]], outcomes=truth)
+    assert words.headline(replace(ours, config={"yours": {"index": 1}})).endswith(said)
+    best = words.headline(replace(ours, config={"yours": {"index": 2}}))
+    assert "; your plan would have been 18 steps faster." in best

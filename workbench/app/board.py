@@ -1,6 +1,6 @@
 """The plan page's state: a plan that fills in as events arrive, and how it looks at any time."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -14,7 +14,10 @@ from workbench.app.turns import Waiting
 from workbench.moments import RecordedMoment
 from workbench.planning.best_of_n import PlanSettings
 from workbench.planning.events import Called, ChunkExecuted, Executed, Imagined, Proposed, Stepped, Valued
+from workbench.planning.yours import Steer, without_yours
 from workbench.types import Candidate, Moment, Observation, Plan
+from workbench.views.paths import unproject
+from workbench.views.reveal import order
 
 SAME = 1e-3
 """Actions that differ by less lead to the same recorded truth."""
@@ -31,6 +34,7 @@ class Board:
         self.note = ""
         self.plan = _covered(recorded.plan)
         self.picked: int | None = None
+        self._whole: Plan | None = None
         self._settle()
 
     @property
@@ -52,7 +56,7 @@ class Board:
         candidates = [Candidate(i, settings.seed + i, empty) for i in range(settings.candidates)]
         self._settle()
         self.origin, self.note, self.progress, self.phase = "live", "", 0.0, "starting"
-        self.executed_live, self.picked = False, None
+        self.executed_live, self.picked, self._whole = False, None, None
         self.plan = Plan(
             moment=self.recorded.plan.moment,
             candidates=candidates,
@@ -65,6 +69,34 @@ class Board:
             checkpoints={},
             gamma=self.recorded.plan.gamma,
         )
+
+    def begin_yours(self) -> None:
+        """A candidate of the person's own is about to join the others."""
+        self._settle()
+        self._whole = self.plan
+        self.note, self.progress, self.phase, self.picked = "", 0.0, "starting", None
+        self.plan = replace(without_yours(self.plan), best=-1)
+
+    def steer(self, choice: Mapping[str, Any]) -> Steer:
+        """What somebody has chosen on the picture; ValueError, in one line, if it cannot be.
+
+        `place` is the share (right, down) of the picture, `height` metres from the gripper's present one, `speed`
+        in (0, 1], `close` or open on arrival, `seen` whether the picture was as the model sees it.
+        """
+        self.check(None)
+        observation, path = self.moment.observation, self.plan.candidates[0].path
+        if choice.get("seen") and self.engine.spec:
+            observation = views.observation_as_seen(observation, self.engine.spec)
+        camera = order(observation.images)[0]
+        place = _numbers("place", choice.get("place"), 2, 0, 1, "click where the gripper should go")
+        (height,) = _numbers("height", [choice.get("height")], 1, -0.3, 0.3, "move its slider")
+        (speed,) = _numbers("speed", [choice.get("speed")], 1, 0.01, 1, "move its slider")
+        if camera not in observation.projections or path is None:
+            raise ValueError("a plan of your own needs a robot with a path and a camera with a projection: none here")
+        rows, columns, _ = observation.images[camera].shape
+        pixel = (place[0] * columns, place[1] * rows)
+        target = unproject(pixel, observation.projections[camera], height=float(path[0][2]) + height)
+        return Steer(tuple(map(float, target)), bool(choice.get("close")), speed)
 
     def begin_execution(self, indices: Sequence[int] | None) -> None:
         """Candidates set out from the moment (all if None); earlier outcomes of theirs are covered."""
@@ -104,27 +136,27 @@ class Board:
     def finish(self, plan: Plan) -> None:
         """The work is done and this is its result."""
         self._settle()
-        self.plan = plan
+        self.plan, self._whole = plan, None
 
     def stop(self, note: str) -> None:
         """The work ended early: back to the recorded plan, unless there is a whole one."""
-        whole = self.plan if self.plan.best >= 0 else _covered(self.recorded.plan)
-        if whole is not self.plan:
+        whole = self.plan if self.plan.best >= 0 else self._whole or _covered(self.recorded.plan)
+        if whole is not self.plan and whole is not self._whole:
             self.origin, self.executed_live = "recorded", False
         self.executed_live = self.executed_live and any(c.outcome is not None for c in whole.candidates)
         self._settle()
-        self.plan, self.note = whole, note
+        self.plan, self.note, self._whole = whole, note, None
 
     def uncover(self, indices: Sequence[int] | None, why: str) -> None:
         """Show the recorded truth instead of executing: of the same candidates if they are the recorded ones."""
         recorded = self.recorded.plan
-        if not _same(self.plan, recorded):
+        if not _same(without_yours(self.plan), recorded):
             self.plan, self.origin = _covered(recorded), "recorded"
         self.picked = None if indices is None else indices[0]
         wanted = indices if indices is not None else [c.index for c in recorded.candidates]
         truth = {c.index: c.outcome for c in recorded.candidates}
         self._settle()
-        self._update({index: {"outcome": truth[index]} for index in wanted})
+        self._update({index: {"outcome": truth[index]} for index in wanted if index in truth})
         self.note, self.executed_live = f"recorded truth; {why}", False
 
     def _update(self, changes: dict[int, dict[str, Any]]) -> None:
@@ -151,13 +183,22 @@ class Board:
         shared = f" · shared with {others}" if self.phase and others > 0 else ""
         status = f"{origin} · {self.phase}{shared}" if self.phase else origin
         cards = views.cards_html(plan, pictures=self._pictures, status=status, progress=self.progress, note=self.note)
-        return cards + self._copies()
+        return cards + self._offer(plan) + self._copies()
+
+    def _offer(self, plan: Plan) -> str:
+        """A plan of one's own, where there is a whole one to add it to and the robot has a way to go somewhere."""
+        spec = self.engine.spec
+        if plan.best < 0 or self.progress is not None or (spec is not None and spec.chunk_to is None):
+            return ""
+        return views.steer_html(plan, seen=spec is not None)
 
     def _copies(self) -> str:
         """What makes a finished plan again elsewhere."""
         if self.plan.best < 0 or self.progress is not None:
             return ""
         copies = {"Copy as Python": copied.as_python, "Copy as command": copied.as_command}
+        if self.plan.yours is not None:  # the command has no flag for it
+            del copies["Copy as command"]
         return views.copy_html({label: write(self.plan, self.recorded.name) for label, write in copies.items()})
 
     def truth_html(self) -> str:
@@ -184,6 +225,16 @@ class Board:
     def _seen(self) -> Plan:
         """The plan as the model sees it; as it is while no model is loaded."""
         return views.as_seen(self.plan, self.engine.spec) if self.engine.spec else self.plan
+
+
+def _numbers(name: str, given: Any, count: int, low: float, high: float, advice: str) -> list[float]:
+    """`count` numbers from a browser, each from `low` to `high`."""
+    if not isinstance(given, list | tuple) or len(given) != count:
+        raise ValueError(f"{name}: expected {count} of {low} to {high}, got none: {advice}")
+    for number in given:
+        if isinstance(number, bool) or not isinstance(number, int | float) or not low <= number <= high:
+            raise ValueError(f"{name}: expected {low} to {high}, got {str(number)[:20]}: {advice}")
+    return [float(number) for number in given]
 
 
 def _covered(plan: Plan) -> Plan:

@@ -23,10 +23,21 @@ plan = run(plan_events(policy, planner, moment, settings=PlanSettings({settings}
 """
 
 
+YOURS = """\
+plan = run(your_plan_events(policy, planner, plan, Steer({steer})))
+"""
+
+
 def as_python(plan: Plan, moment: str) -> str:
     """Public functions that make `plan` from the shipped moment of that name."""
     settings = ", ".join(f"{name}={value!r}" for name, value in unusual(plan).items())
-    return PYTHON.format(**_names(plan), moment=moment, settings=settings)
+    python = PYTHON.format(**_names(plan), moment=moment, settings=settings)
+    if plan.yours is None:
+        return python
+    steer = {name: value for name, value in plan.config["yours"].items() if name != "index"}
+    imported = "from workbench.planning.yours import Steer, your_plan_events\n\n"
+    given = ", ".join(f"{name}={value!r}" for name, value in steer.items())
+    return python.replace("\n\n", "\n" + imported, 1) + YOURS.format(steer=given)
 
 
 def as_command(plan: Plan, moment: str, *, out: str = "my-plan") -> str:

@@ -28,6 +28,7 @@ from workbench.interventions import Hand
 from workbench.models import checkpoints
 from workbench.models.bundle import Bundle
 from workbench.planning.best_of_n import PlanSettings, plan_events
+from workbench.planning.yours import Steer, your_plan_events
 from workbench.platforms import PlatformSpec
 from workbench.recordings import recall_events
 from workbench.rollout import execute_candidates, run_episode
@@ -175,6 +176,24 @@ class Engine:
             return plan
 
         return (yield from self._with_models(checkpoint, planner, work))
+
+    def add(self, plan: Plan, steer: Steer) -> Events:
+        """`plan` with a person's own candidate, imagined and valued by the models that made the others."""
+
+        def work(policy: Bundle, imagines: Bundle) -> Events:
+            return (yield from your_plan_events(policy, imagines, plan, steer))
+
+        return (yield from self._with_models(*self._models_of(plan), work))
+
+    def _models_of(self, plan: Plan) -> tuple[str, str | None]:
+        """The checkpoint and planner that made `plan`, as far as they are here; else the app's own."""
+        names = {role: entry.get("name") for role, entry in plan.checkpoints.items()}
+        held = self._pair and {"policy": self._pair[0].name, "planner": self._pair[1].name}
+        if held == names:
+            return self._pair_names
+        here = self.checkpoints()
+        policy, planner = names.get("policy"), names.get("planner")
+        return (policy, planner if planner in here else None) if policy in here else (self.checkpoint, self.planner)
 
     def execute(self, plan: Plan, indices: Sequence[int] | None) -> Events:
         """Find the truth of candidates (default: all) in the simulator; every step of a lone one is filmed."""

@@ -11,6 +11,7 @@ from workbench.app.parts import QUIET, RUN, Parts, one_line
 from workbench.app.settings import DEFAULT, PRESETS, brought
 
 PICK_CARD = """element.addEventListener('click', (event) => {
+  if (event.target.closest('[data-steer]')) trigger('submit', event.target.closest('plan-target').choice);
   const card = event.target.closest('.card');
   if (card && !event.target.closest('button')) trigger('select', { index: Number(card.dataset.candidate) });
 });"""
@@ -71,6 +72,16 @@ def build(demo: gr.Blocks, parts: Parts) -> None:
         with one_line():
             return parts.session(request).shown.pick(event.index)
 
+    def on_yours(event: gr.EventData, request: gr.Request) -> Iterator[tuple[str, str]]:
+        session = parts.session(request)
+        board = session.shown
+        with one_line():
+            steer = board.steer(event._data or {})
+        plan = board.plan
+        board.begin_yours()
+        for _ in session.run(lambda: parts.engine.add(plan, steer), board):
+            yield board.html(), ""
+
     def on_cancel(request: gr.Request) -> None:
         parts.session(request).cancel()
 
@@ -80,6 +91,7 @@ def build(demo: gr.Blocks, parts: Parts) -> None:
     winner.click(on_winner, None, both, **RUN)
     reveal.click(on_reveal, None, both, **RUN)
     truth.select(on_offer, None, both, **RUN)
+    board.submit(on_yours, None, both, **RUN)
     cancel.click(on_cancel, queue=False, **QUIET)
     strip.select(on_moment, None, [strip, *both, *controls.of_moment], **QUIET)
     board.select(on_card, None, truth, **QUIET)

@@ -120,14 +120,14 @@ def plan_events(
     """
     settings, planner = settings or PlanSettings(), planner or policy
     check_pair(policy, planner)
-    work = _Planning(policy, planner, moment, settings, rows_at_once)
+    work = Planning(policy, planner, moment, settings, rows_at_once)
     actions = yield from work.propose(encoded)
     futures = yield from work.imagine(actions, pictures)
     values = yield from work.value(futures)
     return work.plan(values)
 
 
-class _Planning:
+class Planning:
     """One plan in the making: the candidates so far, calls and seconds so far."""
 
     def __init__(
@@ -257,16 +257,20 @@ class _Planning:
         return Called(phase, self.done, self.settings.rounds)
 
     def _rank(self, values: Float[np.ndarray, "n s v"]) -> None:
-        """Put samples, value and (provisional) rank into the candidates; only finished samples count."""
-        flat = values.reshape(len(values), -1)
-        finished = ~np.isnan(flat[0])
-        scores = aggregate(flat[:, finished], self.settings.aggregation)
-        order = np.argsort(-scores, kind="stable")
-        ranks = {int(index): rank for rank, index in enumerate(order)}
-        self.candidates = [
-            replace(one, values=values[one.index].copy(), value=float(scores[one.index]), rank=ranks[one.index])
-            for one in self.candidates
-        ]
+        self.candidates = ranked(self.candidates, values, self.settings.aggregation)
+
+
+def ranked(candidates: Sequence[Candidate], values: Float[np.ndarray, "n s v"], rule: str) -> list[Candidate]:
+    """The candidates with samples, value and (provisional) rank; only samples that all have finished count."""
+    flat = values.reshape(len(values), -1)
+    finished = ~np.isnan(flat).any(0)
+    scores = aggregate(flat[:, finished], rule)
+    order = np.argsort(-scores, kind="stable")
+    ranks = {int(place): rank for rank, place in enumerate(order)}
+    return [
+        replace(one, values=values[place].copy(), value=float(scores[place]), rank=ranks[place])
+        for place, one in enumerate(candidates)
+    ]
 
 
 def _by_candidate(rows: np.ndarray, candidates: int) -> np.ndarray:

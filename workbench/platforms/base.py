@@ -50,7 +50,7 @@ class PlatformSpec:
     path: PathOf | None = None
     """(actions (k, a), proprio (d)) -> where the gripper goes, metres; None: views show joint curves."""
     chunk_to: ChunkTo | None = None
-    """(target (3), gripper, speed, proprio (d)) -> actions (k, a) that lead there; None: not offered."""
+    """(target (3), gripper, speed, proprio (d)) -> actions (k, a) that lead there, speed in (0, 1], or None."""
 
     @property
     def sigmas(self) -> tuple[float, float]:

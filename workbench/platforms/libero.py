@@ -19,6 +19,30 @@ def path(actions: Float[np.ndarray, "k a"], proprio: Float[np.ndarray, " d"]) ->
     return proprio[POSITION] + np.concatenate([np.zeros((1, 3)), steps.cumsum(0)])
 
 
+FINGERS = slice(0, 2)
+OPEN = 0.035
+"""A finger further out than this many metres is open; at most it is out by 0.04."""
+
+
+def chunk_to(
+    target: Float[np.ndarray, "3"], gripper: float, speed: float, proprio: Float[np.ndarray, " d"]
+) -> Float[np.ndarray, "k a"]:
+    """A straight way to `target` (metres) without turning the hand, by the same reckoning as `path`.
+
+    `speed` in (0, 1] is the share of a full position action. Until it arrives the gripper stays as it is, then it
+    does `gripper` (-1 opens, 1 closes). What is out of reach in one chunk is approached as far as one goes.
+    """
+    if not 0 < speed <= 1:
+        raise ValueError(f"speed: expected more than 0, at most 1, got {speed}")
+    way = (np.asarray(target, float) - proprio[POSITION]) / METRES_A_STEP
+    steps = max(int(np.ceil(np.abs(way).max() / speed - 1e-9)), 1)
+    actions = np.zeros((LIBERO.chunk_size, LIBERO.action_dim))
+    actions[:steps, :3] = way / steps
+    now = -1.0 if np.abs(proprio[FINGERS]).min() > OPEN else 1.0
+    actions[:, LIBERO.gripper] = np.where(np.arange(len(actions)) < steps, now, gripper)
+    return actions
+
+
 LIBERO = PlatformSpec(
     name="libero",
     cameras=("wrist", "primary"),
@@ -31,4 +55,5 @@ LIBERO = PlatformSpec(
     calls=5,
     gripper=6,
     path=path,
+    chunk_to=chunk_to,
 )

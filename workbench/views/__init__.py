@@ -14,6 +14,7 @@
     grid_html(grid, cells)      one moment under two settings, cell by cell; `grid_picture` to keep,
                                 `reference_of` the cell to compare with
     copy_html(texts)            buttons that copy a text
+    steer_html(plan)            the offer to make a plan of one's own on the camera picture
     panel_html(body)            any of these below a line that says how the work stands
     gallery_html(moments)       a strip of moments to choose from
     denoise_html(denoising)     one question from noise to answer: strip, fan, curves, schedule under a slider
@@ -45,6 +46,7 @@ from workbench.views.paths import actions_figure, orbit_html, paths_figure
 from workbench.views.recording import OPENINGS, recording_html
 from workbench.views.reveal import offer_html, outcomes_html, truth_html
 from workbench.views.seen import answer_as_seen, as_seen, denoising_as_seen, observation_as_seen
+from workbench.views.steer import steer_html
 from workbench.views.strip import change, strip_html
 from workbench.views.values import values_figure
 from workbench.views.whatif import dream_html, shares, what_if_html
@@ -85,6 +87,7 @@ __all__ = [
     "schedule_svg",
     "shares",
     "spread",
+    "steer_html",
     "strip_html",
     "truth_html",
     "values_figure",

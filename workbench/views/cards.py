@@ -171,6 +171,7 @@ def _title(plan: Plan, candidate: Candidate) -> str:
     title = tag(
         "h3",
         tag("span", words.name(candidate.index), class_="name"),
+        tag("small", "yours", class_="yours") if candidate.index == plan.yours else "",
         crown if candidate.index == plan.best else "",
         tag("span", "" if candidate.rank is None else words.ordinal(candidate.rank), class_="rank"),
         tag("output", words.number(candidate.value) if valued else "–"),

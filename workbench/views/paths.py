@@ -34,6 +34,23 @@ def project(points: Float[np.ndarray, "n 3"], projection: Float[np.ndarray, "3 4
     return homogeneous[:, :2] / depth
 
 
+def unproject(pixel: Sequence[float], projection: Float[np.ndarray, "3 4"], *, height: float) -> Float[np.ndarray, "3"]:
+    """The point `height` metres up that appears at `pixel` (right, down): `project` the other way round.
+
+    ValueError where the line of sight does not meet that height before the camera.
+    """
+    matrix = np.asarray(projection, float)
+    rows = matrix[:2] - np.asarray(pixel, float)[:, None] * matrix[2]
+    try:
+        flat = np.linalg.solve(rows[:, :2], -rows[:, 2] * height - rows[:, 3])
+    except np.linalg.LinAlgError:
+        flat = np.full(2, np.nan)
+    point = np.array([*flat, height])
+    if not np.isfinite(project(point[None], matrix)).all():
+        raise ValueError(f"expected a place that is {height:.2f} m up, the picture shows none there: go lower")
+    return point
+
+
 def overlay_svg(candidate: Candidate, projection: Float[np.ndarray, "3 4"] | None, *, width: int, height: int) -> str:
     """The path over a picture: a line with a halo, open at the start, filled at the end.
 

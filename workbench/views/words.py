@@ -31,6 +31,11 @@ def name(index: int) -> str:
     return f"#{index + 1}"
 
 
+def called(plan: Plan, index: int) -> str:
+    """The same within a sentence, where one of the candidates may be the reader's own."""
+    return "your plan" if index == plan.yours else name(index)
+
+
 def ordinal(rank: int) -> str:
     """Rank 0 is "1st"."""
     n = rank + 1
@@ -167,14 +172,31 @@ def headline(plan: Plan) -> str:
         return ""
     if not executed:
         return _prospect(plan, chosen)
-    if len(executed) < len(plan.candidates):
-        return _partial_verdict(plan, chosen, executed)
-    return _verdict(chosen, executed)
+    said = _partial_verdict if len(executed) < len(plan.candidates) else _verdict
+    return said(plan, chosen, executed) + _compared(plan, chosen)
+
+
+def _compared(plan: Plan, chosen: Candidate) -> str:
+    """What the reader's own plan would have been, beside the chosen one; empty where nothing can be said."""
+    yours = next((c for c in plan.candidates if c.index == plan.yours), None)
+    if yours is None or yours is chosen or yours.outcome is None or chosen.outcome is None:
+        return ""
+    own, truth = yours.outcome, chosen.outcome
+    if not own.success:
+        return f" Your plan fails{'' if truth.success else ', too'}."
+    if not truth.success:
+        return f" Your plan would have succeeded in {own.steps} steps."
+    saved = truth.steps - own.steps
+    if saved == 0:
+        return " Your plan would have been as fast."
+    return (
+        f" Your plan would have been {abs(saved)} {_plural(abs(saved), 'step')} {'faster' if saved > 0 else 'slower'}."
+    )
 
 
 def _prospect(plan: Plan, chosen: Candidate) -> str:
     doubt = _doubt(plan.margin) if len(samples(chosen)) > 1 else ""
-    choice = f"It chooses {name(chosen.index)}" if len(plan.candidates) > 1 else "The only candidate"
+    choice = f"It chooses {called(plan, chosen.index)}" if len(plan.candidates) > 1 else "The only candidate"
     return f"{choice}{', ' + doubt if doubt else ''}. {number(chosen.value)}: {meaning(plan, chosen.value)}."
 
 
@@ -185,18 +207,18 @@ def _chosen(plan: Plan) -> Candidate | None:
 def _partial_verdict(plan: Plan, chosen: Candidate, executed: Sequence[Candidate]) -> str:
     progress = f"{len(executed)} of {len(plan.candidates)} executed."
     if chosen.outcome is None:
-        return f"It chose {name(chosen.index)}. {progress}"
+        return f"It chose {called(plan, chosen.index)}. {progress}"
     believed = f"it believed {number(chosen.value)}, {meaning(plan, chosen.value)}"
-    return f"{name(chosen.index)} {result(chosen.outcome)}; {believed}. {progress}"
+    return f"{_capital(called(plan, chosen.index))} {result(chosen.outcome)}; {believed}. {progress}"
 
 
-def _verdict(chosen: Candidate, executed: Sequence[Candidate]) -> str:
+def _verdict(plan: Plan, chosen: Candidate, executed: Sequence[Candidate]) -> str:
     """The headline when the truth of every candidate is known."""
-    who, truth = name(chosen.index), chosen.outcome
+    who, truth = called(plan, chosen.index), chosen.outcome
     best = max(executed, key=lambda c: c.outcome.worth)
     solved = sum(c.outcome.success for c in executed)
     if len(executed) == 1:
-        return f"{who} {result(truth)}. It had no other candidate."
+        return f"{_capital(who)} {result(truth)}. It had no other candidate."
     if solved == 0:
         return f"It chose {who}; all {len(executed)} fail, so there was nothing to find."
     if all(c.outcome.worth == best.outcome.worth for c in executed):
@@ -206,11 +228,11 @@ def _verdict(chosen: Candidate, executed: Sequence[Candidate]) -> str:
     if truth.worth == best.outcome.worth:
         return f"It was right: {who} {result(truth)}. {tally}"
     if not truth.success:
-        better = f"{name(best.index)} would have succeeded in {best.outcome.steps} steps"
+        better = f"{called(plan, best.index)} would have succeeded in {best.outcome.steps} steps"
         return f"It chose {who}, which fails; {better}. {tally}"
     saved = truth.steps - best.outcome.steps
     faster = f"{saved} {_plural(saved, 'step')} faster"
-    return f"It chose {who}; {name(best.index)} would have been {faster}. {tally}"
+    return f"It chose {who}; {called(plan, best.index)} would have been {faster}. {tally}"
 
 
 def result(outcome: Outcome) -> str:
@@ -226,6 +248,10 @@ def regret(plan: Plan) -> float | None:
     if chosen is None or any(outcome is None for outcome in outcomes):
         return None
     return max(outcome.worth for outcome in outcomes) - chosen.outcome.worth
+
+
+def _capital(words: str) -> str:
+    return words[:1].upper() + words[1:]
 
 
 def _plural(count: int, noun: str) -> str:

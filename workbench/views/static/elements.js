@@ -41,6 +41,43 @@
     }
   });
 
+  // The place to which a plan of one's own goes: a click, or the arrow keys. What is chosen stands in fields.
+  define("plan-target", class extends HTMLElement {
+    static observedAttributes = ["style"];
+    place = null; // share of the picture, right and down
+    connectedCallback() {
+      this.addEventListener("click", (event) => {
+        const picture = event.target.closest(".place");
+        if (!picture || !event.detail) return; // the keyboard's click has no place
+        const box = picture.getBoundingClientRect();
+        this.point((event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height);
+      });
+      this.addEventListener("keydown", (event) => {
+        const step = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
+        if (!step || !event.target.closest(".place")) return;
+        event.preventDefault();
+        const [x, y] = this.place ?? [0.5, 0.5];
+        this.point(x + step[0] / 100, y + step[1] / 100);
+      });
+      this.addEventListener("input", (event) => this.say(event.target));
+    }
+    attributeChangedCallback(name, before, after) { if (after === null && this.place) this.point(...this.place); }
+    point(x, y) {
+      this.place = [x, y].map((v) => Math.min(0.999, Math.max(0, v)));
+      this.style.setProperty("--x", `${100 * this.place[0]}%`);
+      this.style.setProperty("--y", `${100 * this.place[1]}%`);
+    }
+    say(input) {
+      const output = input.parentElement.querySelector("output");
+      if (output) output.textContent = input.value;
+    }
+    get choice() {
+      const value = (name) => Number(this.querySelector(`[name="${name}"]`).value);
+      const close = this.querySelector('[name="gripper"]:checked').value === "close";
+      return { place: this.place, height: value("height") / 100, speed: value("speed") / 100, close, seen: this.dataset.seen === "yes" };
+    }
+  });
+
   // All paths, orthographic: a drag turns them. The formula is `turn` of views/paths.py.
   define("orbit-paths", class extends HTMLElement {
     connectedCallback() {
