@@ -126,6 +126,9 @@ def test_your_plan_joins_and_a_cancelled_one_leaves_what_was_there(board):
     assert "Add my plan" in board.html() and "Copy as command" in board.html()
     board.begin_yours()
     assert board.plan.best == -1 and "Add my plan" not in board.html()
+    joins = replace(before.candidates[0], index=8, futures={}, values=None, value=None, rank=None)
+    assert board.see(Proposed([*before.candidates, joins]))
+    assert board.html().count("<article") == 9
     board.stop("cancelled")
     assert board.plan is before and "cancelled" in board.html()
     yours = replace(before.candidates[0], index=8, seed=99)

@@ -120,8 +120,9 @@ class Board:
                 self.progress, self.phase = event.done / event.total, PHASES[event.phase]
                 return False
             case Proposed() | Imagined() | Valued():
+                more = len(event.candidates) != len(self.plan.candidates)
                 self.plan = replace(self.plan, candidates=event.candidates)
-                if isinstance(event, Imagined):
+                if more or isinstance(event, Imagined):
                     self._pictures = None
             case Stepped():
                 return False
