@@ -111,7 +111,8 @@ mediapy.show_images({name: seen["primary"][0] for name, seen in pictures.items()
 # put together from its samples, is chosen.
 
 # %%
-from workbench.planning.best_of_n import PlanSettings, plan_events
+from workbench.planning.best_of_n import plan_events
+from workbench.planning.settings import PlanSettings
 
 plan = run(plan_events(policy, planner, moment, settings=PlanSettings(seed=0)))
 seen = views.as_seen(plan, policy.spec)

@@ -40,7 +40,8 @@ from workbench import course, moments, views, widgets
 from workbench.course import show
 from workbench.models import checkpoints
 from workbench.planning import run
-from workbench.planning.best_of_n import PlanSettings, plan_events
+from workbench.planning.best_of_n import plan_events
+from workbench.planning.settings import PlanSettings
 from workbench.views.plot import plot_html
 from workbench.views.words import name
 

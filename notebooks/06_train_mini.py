@@ -459,7 +459,7 @@ assert np.allclose(before.actions, after.actions, atol=1e-4) and abs(before.valu
 # %%
 if problem is None:
     from workbench.envs.process import ProcessEnv
-    from workbench.planning.best_of_n import PlanSettings
+    from workbench.planning.settings import PlanSettings
     from workbench.rollout import run_episode
 
     settings = PlanSettings(candidates=1, calls=spec.calls)

@@ -70,7 +70,7 @@ from contextlib import closing
 problem = runtime.renderer_problem()
 if problem is None:
     from workbench.envs.process import ProcessEnv
-    from workbench.planning.best_of_n import PlanSettings
+    from workbench.planning.settings import PlanSettings
     from workbench.rollout import run_episode
 
     how = {"settings": PlanSettings(candidates=1), "task": 0, "init": 0, "seed": 0, "record": True}
@@ -333,7 +333,8 @@ guess = None  # "yes" or "no"
 
 # %%
 from workbench import views
-from workbench.planning.best_of_n import PlanSettings, plan_events
+from workbench.planning.best_of_n import plan_events
+from workbench.planning.settings import PlanSettings
 from workbench.views.words import name
 
 moment = moments.load(moments.available()[0]).plan.moment

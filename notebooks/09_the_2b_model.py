@@ -168,7 +168,7 @@ answer = ...
 course.check("rounds_of_a_decision", answer)
 
 # %%
-from workbench.planning.best_of_n import PlanSettings
+from workbench.planning.settings import PlanSettings
 
 settings = PlanSettings(candidates=8, calls=10)
 print(f"{settings.network_calls} calls counted one by one, in {settings.rounds} rounds")

@@ -5,12 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from workbench import grid as grids
-from workbench.grid import Axis, Cell, Grid, axis, grid_events
+from workbench import filling
+from workbench.filling import grid_events
+from workbench.grid import Axis, Cell, Grid, axis
 from workbench.models.bundle import tiny
 from workbench.planning import run
-from workbench.planning.best_of_n import PlanSettings, plan_events
+from workbench.planning.best_of_n import plan_events
 from workbench.planning.events import Called
+from workbench.planning.settings import PlanSettings
 from workbench.platforms import PLATFORMS
 from workbench.types import Moment, Observation
 
@@ -56,7 +58,7 @@ def test_every_cell_is_the_plan_made_alone(bundle, moment):
 
 def test_equal_questions_are_asked_once(bundle, moment, monkeypatch):
     made = []
-    monkeypatch.setattr(grids, "plan_events", lambda *a, **k: made.append(k["settings"]) or plan_events(*a, **k))
+    monkeypatch.setattr(filling, "plan_events", lambda *a, **k: made.append(k["settings"]) or plan_events(*a, **k))
     rules = ("average", "lcb", "success_vote", "majority_mean")
     grid = Grid(moment, Axis("aggregation", rules), Axis("seed", (0, 1)), SMALL)
     _, cells = cells_of(grid, bundle)

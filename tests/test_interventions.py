@@ -11,8 +11,8 @@ from workbench.control import Beside, side_by_side
 from workbench.interventions import Hand, Intervened, Moved, Paused, Refused, Told
 from workbench.models.bundle import tiny
 from workbench.planning import run
-from workbench.planning.best_of_n import PlanSettings
 from workbench.planning.events import Decided, EpisodeEnded, Stepped
+from workbench.planning.settings import PlanSettings
 from workbench.platforms import PLATFORMS
 from workbench.rollout import run_episode
 from workbench.types import Prediction

@@ -28,6 +28,7 @@ LAYERS = """
     planning
     denoising
     grid
+    filling
     work meter
     data
     envs
@@ -46,6 +47,7 @@ LAYERS = """
     results
     moments
     recordings
+    recalling
     views
     timings
     course

@@ -12,8 +12,8 @@ from workbench.envs.suites import Suite
 from workbench.models.bundle import tiny
 from workbench.moments import Examined, available, contrast, find, load, select, spread, why
 from workbench.planning import run
-from workbench.planning.best_of_n import PlanSettings
 from workbench.planning.events import Proposed, Stepped
+from workbench.planning.settings import PlanSettings
 from workbench.platforms import PLATFORMS
 from workbench.types import Candidate, Moment, Observation, Outcome, Plan
 

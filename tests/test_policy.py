@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from workbench.diffusion import noise
-from workbench.diffusion.samplers import schedule, upstream_calls
+from workbench.diffusion.levels import upstream_calls
+from workbench.diffusion.samplers import schedule
 from workbench.models.bundle import tiny
 from workbench.normalize import normalize_proprio
 from workbench.planning import run

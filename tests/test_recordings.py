@@ -13,6 +13,7 @@ from workbench.planning import run
 from workbench.planning.events import Called
 from workbench.platforms import PLATFORMS
 from workbench.policy import predict
+from workbench.recalling import recall_events
 from workbench.types import Episode
 
 LIBERO = replace(PLATFORMS["libero"], chunk_size=4, execute_steps=4)
@@ -95,9 +96,9 @@ def test_a_moment_has_no_simulator_behind_it():
 
 def test_what_a_model_says_along_it_is_what_it_says_at_each_moment():
     bundle, episode = tiny(LIBERO, words="go up"), make()
-    events = recordings.recall_events(bundle, episode, calls=1, seed=5)
+    events = recall_events(bundle, episode, calls=1, seed=5)
     assert [(event.done, event.total) for event in events if isinstance(event, Called)] == [(1, 3), (2, 3), (3, 3)]
-    recalled = run(recordings.recall_events(bundle, episode, calls=1, seed=5))
+    recalled = run(recall_events(bundle, episode, calls=1, seed=5))
     assert recalled.steps == [0, 4, 8] and recalled.ahead == 4
     there = recordings.moment_at(episode, 4)
     said = predict(bundle, there.observation, there.instruction, seed=5, calls=1, pictures=True)

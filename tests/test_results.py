@@ -9,8 +9,8 @@ from point_world import PointWorld, scripted
 from workbench import control
 from workbench.models.bundle import tiny
 from workbench.planning import run
-from workbench.planning.best_of_n import PlanSettings
 from workbench.planning.events import Stepped
+from workbench.planning.settings import PlanSettings
 from workbench.platforms import PLATFORMS
 from workbench.results import compare, open_results, record_suite, save_results
 from workbench.rollout import EpisodeResult, trials

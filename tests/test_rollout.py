@@ -12,7 +12,7 @@ from workbench.control import act, alone
 from workbench.envs.base import Env
 from workbench.models.bundle import tiny
 from workbench.planning import run
-from workbench.planning.best_of_n import PlanSettings, plan_events
+from workbench.planning.best_of_n import plan_events
 from workbench.planning.events import (
     Called,
     ChunkExecuted,
@@ -24,6 +24,7 @@ from workbench.planning.events import (
     Stepped,
     Valued,
 )
+from workbench.planning.settings import PlanSettings
 from workbench.platforms import PLATFORMS
 from workbench.rollout import (
     EpisodeResult,

@@ -15,8 +15,9 @@ from workbench.models.bundle import tiny
 from workbench.normalize import Statistics, normalize_actions
 from workbench.planning import run, seeds
 from workbench.planning.aggregate import aggregate
-from workbench.planning.best_of_n import PlanSettings, plan_events
+from workbench.planning.best_of_n import plan_events
 from workbench.planning.events import Stepped
+from workbench.planning.settings import PlanSettings
 from workbench.platforms import PLATFORMS
 from workbench.policy import ask
 from workbench.steps import encode, extract, inject

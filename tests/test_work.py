@@ -10,7 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from workbench import work
 from workbench.models.bundle import tiny
 from workbench.models.shortcuts import NONE, Shortcuts
-from workbench.planning.best_of_n import PlanSettings
+from workbench.planning.settings import PlanSettings
 from workbench.platforms import PLATFORMS
 from workbench.work import Work
 

@@ -17,9 +17,10 @@ import numpy as np
 from workbench.envs.base import Env
 from workbench.interventions import Hand
 from workbench.models.bundle import Bundle
-from workbench.planning.best_of_n import PlanSettings, plan_events
+from workbench.planning.best_of_n import plan_events
 from workbench.planning.events import Decided, Stepped
 from workbench.planning.seeds import decision_seed
+from workbench.planning.settings import PlanSettings
 from workbench.platforms import PlatformSpec
 from workbench.policy import predict
 from workbench.types import Actions, Candidate, Moment, Observation, Plan

@@ -89,7 +89,7 @@ def collect_rollouts(
 def run_job(job: Rollout) -> tuple[bool, int]:
     """Roll out and write one episode; returns success and control steps."""
     from workbench.planning import run
-    from workbench.planning.best_of_n import PlanSettings
+    from workbench.planning.settings import PlanSettings
     from workbench.rollout import run_episode
 
     policy, env = _parts(job.checkpoint, job.suite)

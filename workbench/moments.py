@@ -21,9 +21,10 @@ from workbench.control import Events, act, alone
 from workbench.envs.base import Env
 from workbench.envs.suites import Suite, evaluation_seed
 from workbench.models.bundle import Bundle
-from workbench.planning.best_of_n import PlanSettings, plan_events
+from workbench.planning.best_of_n import plan_events
 from workbench.planning.events import Decided
 from workbench.planning.seeds import decision_seed, episode_seed
+from workbench.planning.settings import PlanSettings
 from workbench.rollout import execute_candidates, propose
 from workbench.runs import open_plan, save_plan
 from workbench.types import Moment, Outcome, Plan

@@ -4,7 +4,7 @@ of an episode, and what a model says along it.
 A recorded moment has no simulator behind it: it can be asked about and planned from, not executed.
 """
 
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,10 +17,7 @@ from workbench.data import readers
 from workbench.data.check import check_episodes
 from workbench.data.forms import Source
 from workbench.data.pictures import open_file
-from workbench.models.bundle import Bundle
-from workbench.planning.events import Called
 from workbench.platforms import PlatformSpec
-from workbench.policy import predict
 from workbench.types import Episode, Moment, Observation
 
 MOST = 2000
@@ -109,24 +106,6 @@ class Recalled:
     """In [0, 1]: what the policy's own answer expects of the future that it imagines."""
     images: Mapping[str, UInt8[np.ndarray, "n h w 3"]]
     """Camera to the imagined picture after each of `steps`."""
-
-
-def recall_events(
-    policy: Bundle, episode: Episode, *, calls: int | None = None, seed: int = 0
-) -> Generator[Called, None, Recalled]:
-    """Ask `policy` at every decision's step of `episode`, one joint sample each, with the same seed.
-
-    Yields a `Called` a moment. ValueError if the episode is another robot's.
-    """
-    fit(episode, policy.spec)
-    spec, calls = policy.spec, calls or policy.spec.calls
-    steps, said = range(0, len(episode), spec.execute_steps), []
-    for done, step in enumerate(steps, 1):
-        moment = moment_at(episode, step)
-        said.append(predict(policy, moment.observation, moment.instruction, seed=seed, calls=calls, pictures=True))
-        yield Called("value", done, len(steps))
-    images = {camera: np.stack([one.images[camera] for one in said]) for camera in spec.cameras}
-    return Recalled(list(steps), spec.chunk_size, np.array([one.value for one in said]), images)
 
 
 def fit(episode: Episode, spec: PlatformSpec) -> None:

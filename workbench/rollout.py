@@ -18,9 +18,10 @@ from workbench.envs.base import Env
 from workbench.envs.suites import evaluation_seed
 from workbench.interventions import Hand, Intervened
 from workbench.models.bundle import Bundle
-from workbench.planning.best_of_n import PlanSettings, plan_events
+from workbench.planning.best_of_n import plan_events
 from workbench.planning.events import ChunkExecuted, Decided, EpisodeEnded, Executed, Proposed, Stepped
 from workbench.planning.seeds import continuation_seed, episode_seed
+from workbench.planning.settings import PlanSettings
 from workbench.platforms import PlatformSpec
 from workbench.types import Candidate, Episode, Moment, Observation, Outcome, Plan
 

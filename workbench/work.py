@@ -15,7 +15,7 @@ from torch.utils.flop_counter import flop_registry
 
 from workbench.layout import Mode
 from workbench.models.bundle import Bundle
-from workbench.planning.best_of_n import PlanSettings
+from workbench.planning.settings import PlanSettings
 from workbench.steps.encode import encode_frames
 
 TOKENS = 20

@@ -24,7 +24,8 @@ from workbench.asking import AskSettings, answer_events
 from workbench.models import checkpoints
 from workbench.models.bundle import tiny
 from workbench.planning import run
-from workbench.planning.best_of_n import PlanSettings, plan_events
+from workbench.planning.best_of_n import plan_events
+from workbench.planning.settings import PlanSettings
 from workbench.platforms import PLATFORMS
 
 NAME = moments.available()[0]

@@ -9,8 +9,8 @@ import pytest
 from workbench.app.board import Board
 from workbench.app.engine import Engine, Loading
 from workbench.app.turns import Waiting
-from workbench.planning.best_of_n import PlanSettings
 from workbench.planning.events import Called, ChunkExecuted, Executed, Imagined, Proposed, Stepped, Valued
+from workbench.planning.settings import PlanSettings
 from workbench.views.paths import project
 
 

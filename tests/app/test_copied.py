@@ -10,7 +10,8 @@ from workbench import cli, moments
 from workbench.app.copied import as_command, as_python, unusual
 from workbench.models import checkpoints
 from workbench.planning import run
-from workbench.planning.best_of_n import PlanSettings, plan_events
+from workbench.planning.best_of_n import plan_events
+from workbench.planning.settings import PlanSettings
 from workbench.planning.yours import Steer, your_plan_events
 
 FEW = {"candidates": 2, "calls": 2, "futures": 1, "future_calls": 1, "values": 2, "value_calls": 2}

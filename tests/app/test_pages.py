@@ -66,7 +66,8 @@ def record(bundle, task: int, folder: Path) -> None:
     """Plan and execute late in an episode in which nothing has been done."""
     from workbench.envs.process import ProcessEnv
     from workbench.planning import run
-    from workbench.planning.best_of_n import PlanSettings, plan_events
+    from workbench.planning.best_of_n import plan_events
+    from workbench.planning.settings import PlanSettings
     from workbench.rollout import execute_candidates
     from workbench.runs import save_plan
     from workbench.types import Moment

@@ -11,7 +11,7 @@ from workbench import moments
 from workbench.app.engine import Engine
 from workbench.app.settings import DEFAULT, KNOBS, OWN, PRESETS, brought, build, cost_html
 from workbench.moments import RecordedMoment
-from workbench.planning.best_of_n import PlanSettings
+from workbench.planning.settings import PlanSettings
 
 
 @pytest.fixture

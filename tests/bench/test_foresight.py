@@ -7,7 +7,7 @@ from point_world import PointWorld
 
 from workbench.bench.foresight import Foresight, Seen, measure, observe
 from workbench.models.bundle import tiny
-from workbench.planning.best_of_n import PlanSettings
+from workbench.planning.settings import PlanSettings
 from workbench.platforms import PLATFORMS
 from workbench.rollout import run_suite, trials
 from workbench.views.contact import ContactSheet

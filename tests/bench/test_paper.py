@@ -14,7 +14,7 @@ from workbench.data.writers import write_demonstrations, write_rollout
 from workbench.envs import suites
 from workbench.models import checkpoints
 from workbench.models.bundle import tiny
-from workbench.planning.best_of_n import PlanSettings
+from workbench.planning.settings import PlanSettings
 from workbench.platforms import PLATFORMS
 from workbench.statistics import PairedDifference
 from workbench.training.recipes import MINI, DenoiserRecipe

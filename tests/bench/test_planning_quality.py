@@ -12,7 +12,7 @@ from workbench.bench import planning_quality
 from workbench.bench.planning_quality import REFERENCE, WAYS, distances, evaluate, lines, main, summarise
 from workbench.envs import suites
 from workbench.models.bundle import tiny
-from workbench.planning.best_of_n import PlanSettings
+from workbench.planning.settings import PlanSettings
 from workbench.platforms import PLATFORMS
 from workbench.results import save_results
 from workbench.rollout import EpisodeResult, trials

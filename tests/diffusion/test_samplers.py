@@ -8,7 +8,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from workbench.diffusion.samplers import SAMPLERS, karras, sample, schedule, upstream_calls
+from workbench.diffusion.levels import upstream_calls
+from workbench.diffusion.samplers import SAMPLERS, karras, sample, schedule
 from workbench.planning import run
 
 

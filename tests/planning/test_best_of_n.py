@@ -10,8 +10,9 @@ from workbench.diffusion.samplers import schedule
 from workbench.models.bundle import tiny
 from workbench.planning import run
 from workbench.planning.aggregate import aggregate
-from workbench.planning.best_of_n import PlanSettings, plan_events
+from workbench.planning.best_of_n import plan_events
 from workbench.planning.events import Called, Imagined, Proposed, Valued
+from workbench.planning.settings import PlanSettings
 from workbench.platforms import PLATFORMS
 from workbench.steps import denoise
 from workbench.types import Moment, Observation

@@ -7,8 +7,9 @@ import pytest
 
 from workbench.models.bundle import tiny
 from workbench.planning import run
-from workbench.planning.best_of_n import PlanSettings, plan_events
+from workbench.planning.best_of_n import plan_events
 from workbench.planning.events import Called, Imagined, Proposed, Valued
+from workbench.planning.settings import PlanSettings
 from workbench.planning.yours import Steer, added_events, steered, without_yours, your_plan_events
 from workbench.platforms import PLATFORMS
 from workbench.types import Moment, Observation

@@ -20,7 +20,8 @@ from workbench.models import checkpoints
 from workbench.models.bundle import Bundle, tiny
 from workbench.normalize import Statistics
 from workbench.planning import run
-from workbench.planning.best_of_n import PlanSettings, plan_events
+from workbench.planning.best_of_n import plan_events
+from workbench.planning.settings import PlanSettings
 from workbench.platforms import PLATFORMS, PlatformSpec
 from workbench.rollout import execute_candidates, run_episode
 from workbench.serve import Line, Server, application

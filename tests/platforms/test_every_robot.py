@@ -10,7 +10,8 @@ import torch
 from workbench.layout import MODES
 from workbench.models.bundle import tiny
 from workbench.planning import run
-from workbench.planning.best_of_n import PlanSettings, plan_events
+from workbench.planning.best_of_n import plan_events
+from workbench.planning.settings import PlanSettings
 from workbench.platforms import PLATFORMS, PlatformSpec
 from workbench.policy import ask, predict_in_turn
 from workbench.steps import encode, extract

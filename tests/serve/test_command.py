@@ -9,7 +9,7 @@ from workbench.cli import main
 from workbench.client.rehearsal import Rehearsal
 from workbench.commands import serve
 from workbench.models.bundle import tiny
-from workbench.planning.best_of_n import PlanSettings
+from workbench.planning.settings import PlanSettings
 from workbench.platforms import PLATFORMS
 from workbench.wire import Question, typed
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from workbench.grid import Axis, Cell, Grid
-from workbench.planning.best_of_n import PlanSettings
+from workbench.planning.settings import PlanSettings
 from workbench.views.grid import HEAD, SIDE, STUB, changed, grid_html, grid_picture, label, reference_of
 
 

@@ -19,7 +19,7 @@ from workbench.app.session import in_words
 from workbench.asking import AskSettings
 from workbench.moments import RecordedMoment
 from workbench.planning.aggregate import AGGREGATIONS
-from workbench.planning.best_of_n import PlanSettings
+from workbench.planning.settings import PlanSettings
 from workbench.runs import numbers
 from workbench.types import Moment, Plan
 from workbench.views.pictures import data_uri

@@ -12,8 +12,8 @@ from workbench.app.engine import PHASES, Engine, Loading
 from workbench.app.panel import waiting
 from workbench.app.turns import Waiting
 from workbench.moments import RecordedMoment
-from workbench.planning.best_of_n import PlanSettings
 from workbench.planning.events import Called, ChunkExecuted, Executed, Imagined, Proposed, Stepped, Valued
+from workbench.planning.settings import PlanSettings
 from workbench.planning.yours import Steer, without_yours
 from workbench.types import Candidate, Moment, Observation, Plan
 from workbench.views.paths import unproject

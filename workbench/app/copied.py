@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, fields
 from typing import Any
 
-from workbench.planning.best_of_n import PlanSettings
+from workbench.planning.settings import PlanSettings
 from workbench.types import Plan
 
 FLAGLESS = ("upstream_compatible",)
@@ -15,7 +15,8 @@ PYTHON = """\
 from workbench import moments
 from workbench.models import checkpoints
 from workbench.planning import run
-from workbench.planning.best_of_n import PlanSettings, plan_events
+from workbench.planning.best_of_n import plan_events
+from workbench.planning.settings import PlanSettings
 
 policy, planner = checkpoints.load_pair({policy!r}, {planner!r})
 moment = moments.load({moment!r}).plan.moment

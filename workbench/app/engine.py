@@ -23,14 +23,16 @@ from workbench.control import side_by_side, tap
 from workbench.denoising import Question, denoise_events
 from workbench.envs.base import Env
 from workbench.envs.suites import libero_assets, suites
-from workbench.grid import Grid, part_events
+from workbench.filling import part_events
+from workbench.grid import Grid
 from workbench.interventions import Hand
 from workbench.models import checkpoints
 from workbench.models.bundle import Bundle
-from workbench.planning.best_of_n import PlanSettings, plan_events
+from workbench.planning.best_of_n import plan_events
+from workbench.planning.settings import PlanSettings
 from workbench.planning.yours import Steer, your_plan_events
 from workbench.platforms import PlatformSpec
-from workbench.recordings import recall_events
+from workbench.recalling import recall_events
 from workbench.rollout import execute_candidates, run_episode
 from workbench.types import Episode, Moment, Plan
 from workbench.views import answer_as_seen, denoising_as_seen

@@ -10,7 +10,7 @@ from workbench.app.library import Library
 from workbench.app.panel import Panel
 from workbench.app.parts import QUIET, RUN, Parts, one_line
 from workbench.data.readers import SUFFIXES
-from workbench.planning.best_of_n import PlanSettings
+from workbench.planning.settings import PlanSettings
 from workbench.types import Moment
 from workbench.views.tags import tag
 

@@ -8,7 +8,7 @@ import gradio as gr
 from workbench.app.engine import Engine
 from workbench.moments import RecordedMoment
 from workbench.planning.aggregate import AGGREGATIONS
-from workbench.planning.best_of_n import PlanSettings
+from workbench.planning.settings import PlanSettings
 from workbench.views.tags import tag
 
 PRESETS = {"Quick (1 future x 1 value)": (1, 1), "Paper (3 x 5)": (3, 5)}

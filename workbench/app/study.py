@@ -13,7 +13,7 @@ from workbench.app.parts import QUIET, RUN, Parts, one_line
 from workbench.app.settings import brought
 from workbench.grid import SETTINGS, Cell, Grid, axis
 from workbench.moments import RecordedMoment
-from workbench.planning.best_of_n import PlanSettings
+from workbench.planning.settings import PlanSettings
 
 USUAL = {
     "seed": "0, 1, 2, 3",

@@ -21,8 +21,8 @@ from workbench.control import Events
 from workbench.envs.process import ProcessEnv
 from workbench.envs.suites import suite as find_suite
 from workbench.models import checkpoints
-from workbench.planning.best_of_n import PlanSettings
 from workbench.planning.events import Decided
+from workbench.planning.settings import PlanSettings
 from workbench.platforms import PlatformSpec
 from workbench.provenance import provenance
 from workbench.rollout import EpisodeResult, realised_return, run_suite, trials

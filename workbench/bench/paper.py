@@ -20,7 +20,7 @@ from workbench.envs.process import ProcessEnv
 from workbench.envs.suites import suite as find_suite
 from workbench.models import checkpoints
 from workbench.models.bundle import Bundle
-from workbench.planning.best_of_n import PlanSettings
+from workbench.planning.settings import PlanSettings
 from workbench.provenance import provenance
 from workbench.results import compare, record_suite, summary
 from workbench.rollout import EpisodeResult, trials

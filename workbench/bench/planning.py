@@ -20,7 +20,8 @@ from workbench.meter import Peak, matrix_rate
 from workbench.models import checkpoints
 from workbench.models.bundle import Bundle
 from workbench.planning import run
-from workbench.planning.best_of_n import PlanSettings, plan_events
+from workbench.planning.best_of_n import plan_events
+from workbench.planning.settings import PlanSettings
 from workbench.timings import Timing
 from workbench.types import Moment, Plan
 

@@ -25,8 +25,8 @@ from workbench.envs.suites import suite as find_suite
 from workbench.models import checkpoints
 from workbench.models.bundle import Bundle
 from workbench.moments import spread
-from workbench.planning.best_of_n import PlanSettings
 from workbench.planning.events import Decided
+from workbench.planning.settings import PlanSettings
 from workbench.provenance import provenance
 from workbench.results import compare, open_results, record_suite, summary
 from workbench.rollout import EpisodeResult, oracle, trials

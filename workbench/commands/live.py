@@ -15,7 +15,7 @@ from workbench import files, runtime
 if TYPE_CHECKING:
     from workbench.envs.base import Env
     from workbench.models.bundle import Bundle
-    from workbench.planning.best_of_n import PlanSettings
+    from workbench.planning.settings import PlanSettings
 
 SETTINGS = (
     "candidates",
@@ -96,7 +96,7 @@ def load(options: argparse.Namespace) -> tuple["Bundle", "Bundle", "PlanSettings
     runtime.configure()
     runtime.use_all_cores()
     from workbench.models import checkpoints
-    from workbench.planning.best_of_n import PlanSettings
+    from workbench.planning.settings import PlanSettings
 
     settings = PlanSettings(**{name: getattr(options, name) for name in SETTINGS})
     dtype = checkpoints.COMPUTE.get(options.dtype)  # none for auto

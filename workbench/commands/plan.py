@@ -13,7 +13,7 @@ from workbench.commands.live import follow, load, simulator
 if TYPE_CHECKING:
     from workbench.envs.base import Env
     from workbench.models.bundle import Bundle
-    from workbench.planning.best_of_n import PlanSettings
+    from workbench.planning.settings import PlanSettings
     from workbench.types import Moment, Plan
 
 PHASES = {"propose": "proposing", "imagine": "imagining", "value": "valuing"}

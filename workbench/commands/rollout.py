@@ -13,7 +13,7 @@ from workbench.commands.live import follow, load, simulator
 
 if TYPE_CHECKING:
     from workbench.models.bundle import Bundle
-    from workbench.planning.best_of_n import PlanSettings
+    from workbench.planning.settings import PlanSettings
     from workbench.rollout import EpisodeResult
     from workbench.statistics import PairedDifference
 

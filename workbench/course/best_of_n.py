@@ -7,7 +7,7 @@ import numpy as np
 
 from workbench.course.exercise import Exercise, expect, same
 from workbench.planning.aggregate import lcb, majority_mean
-from workbench.planning.best_of_n import PlanSettings
+from workbench.planning.settings import PlanSettings
 
 
 def _majority(answer: Callable[[np.ndarray], Any]) -> str:

@@ -13,9 +13,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from workbench.diffusion.levels import MAX_SEED
 from workbench.layout import LatentLayout
-
-MAX_SEED = 2**32 - 1
 
 
 def draw(seeds: Sequence[int], layout: LatentLayout) -> Float[Tensor, "b c t h w"]:

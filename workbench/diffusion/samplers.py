@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-SIGMA_MAX, SIGMA_MIN, RHO = 80.0, 4.0, 7.0
+from workbench.diffusion.levels import RHO, SIGMA_MAX, SIGMA_MIN
 
 Denoise = Callable[[Tensor, Tensor, list[int]], Tensor]
 """(x (r ...), sigma (r), rows) -> denoised (r ...), for the rows that are still in the batch."""
@@ -57,11 +57,6 @@ def schedule(calls: int, *, sampler: str = "ab2", bounds: tuple[float, float] = 
         grid = karras(calls // 2 + 1, *bounds)
         return [grid[0], *(sigma for sigma in grid[1:] for _ in range(2))][:calls]
     return karras(calls, *bounds)
-
-
-def upstream_calls(steps: int) -> int:
-    """Network calls that upstream makes when asked for `steps`: 2 are silently 1 (METHOD.md 6.2)."""
-    return 1 if steps == 2 else steps
 
 
 def _column(sigma: Tensor, like: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ from the episode's, so that a policy that is stuck is not asked the same questio
 
 import hashlib
 
-from workbench.diffusion.noise import MAX_SEED
+from workbench.diffusion.levels import MAX_SEED
 
 
 def candidate_seeds(seed: int, candidates: int) -> list[int]:

@@ -11,8 +11,9 @@ import numpy as np
 
 from workbench.models.bundle import Bundle, check_pair
 from workbench.planning.aggregate import choose, margin
-from workbench.planning.best_of_n import Event, Planning, PlanSettings, ranked
+from workbench.planning.best_of_n import Event, Planning, ranked
 from workbench.planning.events import Called, Imagined, Proposed, Valued
+from workbench.planning.settings import PlanSettings
 from workbench.platforms import PlatformSpec
 from workbench.steps import encode, inject
 from workbench.types import Actions, Candidate, Moment, Plan

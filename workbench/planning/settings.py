@@ -1,0 +1,82 @@
+"""How a plan is made, as numbers. Imports no torch, so that a command line or a view can name and check them."""
+
+from dataclasses import dataclass
+
+from workbench.diffusion.levels import MAX_SEED, SIGMA_MAX, upstream_calls
+from workbench.planning import seeds
+from workbench.planning.aggregate import AGGREGATIONS
+
+MAX_CANDIDATES, MAX_MEMBERS, MAX_CALLS = 64, 32, 50
+LOWEST_SIGMA = 0.002
+"""What other models of the kind end at."""
+
+
+@dataclass(frozen=True)
+class PlanSettings:
+    """How a plan is made; the defaults are the paper's (METHOD.md 7)."""
+
+    candidates: int = 8
+    calls: int = 5
+    """Network calls of each candidate's actions."""
+    sigma_min: float | None = None
+    """Last noise level of a candidate's actions (METHOD.md 6.2); None: the checkpoint's. A lower one lets candidates
+    differ more, and wants more calls; futures and values keep the checkpoint's."""
+    futures: int = 3
+    """Future samples a candidate; member j makes int(linspace(1, future_calls, futures))[j] calls."""
+    future_calls: int = 5
+    values: int = 5
+    """Value samples a future (V) or a candidate (Q)."""
+    value_calls: int = 5
+    aggregation: str = "majority_mean"
+    value: str = "v"
+    """"v": V(s') of the imagined futures; "q": Q(s, a) of the actions, which imagines nothing."""
+    seed: int = 0
+    upstream_compatible: bool = False
+    """Reproduce upstream's quirk that 2 denoising steps make 1 network call."""
+
+    def __post_init__(self) -> None:
+        limits = {
+            "candidates": MAX_CANDIDATES,
+            "futures": MAX_MEMBERS,
+            "values": MAX_MEMBERS,
+            "calls": MAX_CALLS,
+            "future_calls": MAX_CALLS,
+            "value_calls": MAX_CALLS,
+        }
+        for name, limit in limits.items():
+            given = getattr(self, name)
+            if not 1 <= given <= limit:
+                raise ValueError(f"{name}: expected 1 to {limit}, got {given}")
+        if self.sigma_min is not None and not LOWEST_SIGMA <= self.sigma_min < SIGMA_MAX:
+            raise ValueError(f"sigma_min: expected {LOWEST_SIGMA} to less than {SIGMA_MAX:g}, got {self.sigma_min}")
+        if self.aggregation not in AGGREGATIONS:
+            raise ValueError(f"aggregation: expected one of {', '.join(AGGREGATIONS)}; got {self.aggregation!r}")
+        if self.value not in ("v", "q"):
+            raise ValueError(f"value: expected 'v' or 'q', got {self.value!r}")
+        if not 0 <= self.seed < MAX_SEED - MAX_CANDIDATES - MAX_MEMBERS:
+            raise ValueError(f"seed: expected 0 to {MAX_SEED - MAX_CANDIDATES - MAX_MEMBERS}, got {self.seed}")
+
+    def member_calls(self, phase: str) -> list[int]:
+        """Network calls of each member of an ensemble ("imagine" or "value") or of the proposal."""
+        if phase == "propose":
+            return [self.calls]
+        calls, members = (self.future_calls, self.futures) if phase == "imagine" else (self.value_calls, self.values)
+        asked = seeds.member_calls(calls, members)
+        return [upstream_calls(steps) for steps in asked] if self.upstream_compatible else asked
+
+    @property
+    def phases(self) -> tuple[str, ...]:
+        """The phases of a plan, in order; Q(s, a) imagines nothing."""
+        return ("propose", "imagine", "value") if self.value == "v" else ("propose", "value")
+
+    @property
+    def rounds(self) -> int:
+        """Network calls that follow one another, whatever the batch."""
+        return sum(max(self.member_calls(phase)) for phase in self.phases)
+
+    @property
+    def network_calls(self) -> int:
+        """Network calls in all, counted a row: 61 a candidate in the paper's setting."""
+        values = sum(self.member_calls("value")) * (self.futures if self.value == "v" else 1)
+        futures = sum(self.member_calls("imagine")) if self.value == "v" else 0
+        return self.candidates * (self.calls + futures + values)
