@@ -8,6 +8,7 @@ import pytest
 
 from workbench.app.board import Board
 from workbench.app.engine import Engine, Loading
+from workbench.app.kept import Keeping, Kept
 from workbench.app.turns import Waiting
 from workbench.planning.events import Called, ChunkExecuted, Executed, Imagined, Proposed, Stepped, Valued
 from workbench.planning.settings import PlanSettings
@@ -136,6 +137,8 @@ def test_your_plan_joins_and_a_cancelled_one_leaves_what_was_there(board):
     board.begin_yours()
     board.finish(replace(before, candidates=[*before.candidates, yours], config=config))
     html = board.html()
+    assert ">live<" in html, "it was made here"
+    assert ">yours<" in board.pick(8) and ">yours<" not in board.pick(0)
     assert html.count(">yours<") == 1 and "your_plan_events" in html and "Copy as command" not in html
 
 
@@ -183,3 +186,46 @@ def test_stopping_early_goes_back_to_something_whole(board, recorded):
     board.stop("cancelled")
     assert ">recorded plan, executed live<" in board.html()
     assert board.html().count("<strong") == 1, "what was found out is kept"
+
+
+RUN = "20260101-000000-m-0123456789ab"
+
+
+def test_a_finished_plan_has_a_name_and_a_file(board, recorded):
+    assert "kept-run" not in board.html() and "Download" not in board.html()
+    board.begin(PlanSettings())
+    assert board.see(Keeping(recorded.plan)) and not board.see(Keeping(recorded.plan))
+    assert "live · keeping" in board.html()
+    assert board.see(Kept(RUN))
+    board.finish(recorded.plan)
+    html = board.html()
+    assert f'data-name="{RUN}" data-moment="example"' in html and f'href="/runs/{RUN}.zip"' in html
+    board.begin_execution([3])
+    assert f'data-name="{RUN}"' in board.html(), "the address stays while it is executed"
+    board.begin(PlanSettings())
+    assert RUN not in board.html(), "another plan is coming"
+
+
+def test_cancelled_while_it_is_kept_it_is_a_plan_all_the_same(board, recorded):
+    board.begin(PlanSettings())
+    board.see(Keeping(recorded.plan))
+    board.stop("cancelled")
+    assert board.plan is recorded.plan and ">live<" in board.html() and "kept-run" not in board.html()
+
+
+def test_a_plan_that_cannot_be_kept_says_so(board, recorded):
+    board.begin(PlanSettings())
+    board.see(Keeping(recorded.plan))
+    board.see(Kept(None, "no space left"))
+    board.finish(recorded.plan)
+    html = board.html()
+    assert "no space left" in html and ">live<" in html and "Download" not in html
+
+
+def test_a_kept_plan_is_named_so_and_belongs_to_all(board, recorded):
+    board.open(recorded.plan, RUN)
+    html = board.html()
+    assert ">kept<" in html and html.count("<strong") == 8, "its truth is known"
+    assert not board.own_run, "who opens it does not write to it"
+    board.begin_execution([3])
+    assert "kept plan, executed live · rewinding" in board.html()

@@ -2,6 +2,7 @@
 
 import io
 import zipfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -51,3 +52,45 @@ def test_the_oldest_make_room(recorded, tmp_path, monkeypatch):
     monkeypatch.setattr(kept.time, "strftime", lambda _: next(stamps))
     names = [kept.keep(recorded.plan, "m", root=tmp_path) for _ in range(3)]
     assert kept.recent(root=tmp_path) == [names[2], names[1]]
+
+
+def test_what_is_executed_again_keeps_its_name(recorded, tmp_path, monkeypatch):
+    monkeypatch.setattr(kept.runs, "save_plan", lambda plan, folder, **_: folder.mkdir(exist_ok=True))
+    name = kept.keep(recorded.plan, "m", root=tmp_path)
+    assert kept.keep(recorded.plan, "m", name=name, root=tmp_path) == name
+    (tmp_path / name).rmdir()
+    assert kept.keep(recorded.plan, "m", name=name, root=tmp_path) != name, "it had made room: a new one"
+    assert len(kept.recent(root=tmp_path)) == 1
+
+
+def made(plan):
+    yield "event"
+    return plan
+
+
+def events_and_result(events):
+    seen = []
+    while True:
+        try:
+            seen.append(next(events))
+        except StopIteration as end:
+            return seen, end.value
+
+
+def test_what_is_made_is_kept(recorded, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    plan = replace(recorded.plan, candidates=[replace(c, outcome=None) for c in recorded.plan.candidates])
+    (first, *meanwhile, last), result = events_and_result(kept.keeping(made(plan), "m"))
+    assert first == "event" and result is plan and all(event.plan is plan for event in meanwhile)
+    assert kept.recent() == [last.name] and not last.problem
+    assert kept.reopen(last.name)[0].margin == plan.margin
+
+
+def test_a_full_disk_costs_the_address_only(recorded, monkeypatch):
+    def full(*_, **__):
+        raise OSError(28, "No space left on device", "/somewhere")
+
+    monkeypatch.setattr(kept, "keep", full)
+    (*_, last), result = events_and_result(kept.keeping(made(recorded.plan), "m"))
+    assert result is recorded.plan and last.name is None
+    assert "could not be kept" in last.problem and "(No space left on device)" in last.problem

@@ -1,11 +1,13 @@
 """Served on loopback, to nobody else; a taken port is one line."""
 
+import io
 import socket
+import zipfile
 
 import pytest
 from starlette.testclient import TestClient
 
-from workbench.app import main
+from workbench.app import kept, main
 
 
 def test_a_taken_port_is_one_line():
@@ -23,6 +25,29 @@ def test_without_moments_it_says_what_makes_them(tmp_path, monkeypatch):
     monkeypatch.setenv("WORKBENCH_ASSETS", str(tmp_path))
     with pytest.raises(ValueError, match="workbench moments find"):
         main.build()
+
+
+def test_a_kept_run_is_downloaded_and_nothing_else(recorded, tmp_path, monkeypatch):
+    import gradio as gr
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(kept.runs, "save_plan", lambda plan, folder, **_: (folder / "plan.json").write_text("{}"))
+    name = "20260101-000000-m-0123456789ab"
+    (kept.folder() / name).mkdir(parents=True)
+    assert kept.keep(recorded.plan, "m", name=name) == name
+    (tmp_path / "plan.json").write_text("not to be had")
+    with gr.Blocks(analytics_enabled=False) as demo:
+        gr.HTML("hello")
+    with TestClient(main.asgi(demo), base_url="http://127.0.0.1:7860") as client:
+        answer = client.get(f"/runs/{name}.zip")
+        assert answer.headers["content-type"] == "application/zip"
+        assert answer.headers["content-disposition"] == f'attachment; filename="{name}.zip"'
+        with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+            assert archive.namelist() == [f"{name}/plan.json"]
+        for wrong in ("x", "..", "%2e%2e%2f%2e%2e", "20260101-000000-m-000000000000"):
+            answer = client.get(f"/runs/{wrong}.zip")
+            assert answer.status_code == 404 and "not to be had" not in answer.text
+        assert answer.text.startswith("expected the name of a run that is kept here") and "\n" not in answer.text
 
 
 def test_only_this_machine_is_answered_and_nothing_is_offered_beside_the_page():

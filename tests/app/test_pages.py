@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import urllib.request
+import zipfile
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -91,7 +92,7 @@ def served(assets: Path, log: Path, **environment: str):
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     command = [sys.executable, "-m", "workbench", "app", "--port", str(port)]
-    here = {**os.environ, "WORKBENCH_ASSETS": str(assets), **environment}
+    here = {**os.environ, "WORKBENCH_ASSETS": str(assets), "XDG_CACHE_HOME": str(log.parent / "cache"), **environment}
     with log.open("wb") as output:
         server = subprocess.Popen(command, env=here, stdout=output, stderr=output, stdin=subprocess.DEVNULL)
         try:
@@ -232,6 +233,39 @@ def test_a_plan_of_ones_own_becomes_a_ninth_card(page):
     page.locator("#reveal").click()
     expect(page.locator("#board .outcome")).to_have_count(9, timeout=MINUTES)
     expect(page.locator("#board .headline")).to_contain_text("all 9 fail", timeout=MINUTES)
+
+
+def test_a_finished_plan_has_an_address_and_can_be_taken_along(page, browser, address):
+    quick_plan(page)
+    expect(page.locator("kept-run")).to_have_count(1, timeout=MINUTES)
+    planned = page.url
+    assert "?run=" in planned
+    page.locator("#winner").click()
+    expect(page.locator("#truth picture-wipe")).to_have_count(2, timeout=MINUTES)
+    expect(page.locator("#plan")).to_be_visible(timeout=MINUTES)
+    assert page.url == planned, "the same plan, executed"
+    values = page.locator("#board .card output").all_inner_texts()
+    with watched(browser) as other:
+        open_app(other, planned)
+        chip(other, "kept")
+        assert other.url == planned
+        assert other.locator("#board .card output").all_inner_texts() == values
+        expect(other.locator("#truth picture-wipe")).to_have_count(2)
+        with other.expect_download() as download:
+            other.get_by_role("link", name="Download").click()
+        with zipfile.ZipFile(download.value.path()) as archive:
+            assert f"{planned.partition('?run=')[2]}/plan.json" in archive.namelist()
+        leave_for(other, "Denoise")
+        other.wait_for_url(f"{address}denoise?moment=libero_mini_hard-0-fresh0-step{LATE}")
+    page.locator("#moments button").nth(1).click()
+    page.wait_for_url(f"{address}?moment=libero_mini_hard-3-fresh3-step{LATE}")
+
+
+def test_a_run_that_is_gone_is_one_line(browser, address):
+    with watched(browser) as page:
+        open_app(page, address + "?run=20260101-000000-m-0123456789ab")
+        expect(page.get_by_text("expected the name of a run that is kept here")).to_be_visible()
+        chip(page, "recorded")
 
 
 def test_pages_have_addresses_and_take_the_moment_along(page, address):

@@ -9,6 +9,7 @@ import numpy as np
 from workbench import views
 from workbench.app import copied
 from workbench.app.engine import PHASES, Engine, Loading
+from workbench.app.kept import Keeping, Kept
 from workbench.app.panel import waiting
 from workbench.app.turns import Waiting
 from workbench.moments import RecordedMoment
@@ -32,6 +33,10 @@ class Board:
         self.origin = "recorded"
         self.executed_live = False
         self.note = ""
+        self.run: str | None = None
+        """The name under which what is shown is kept."""
+        self.own_run = False
+        """Whether it was kept by this window, which may write to it again; others only look at it."""
         self.plan = _covered(recorded.plan)
         self.picked: int | None = None
         self._whole: Plan | None = None
@@ -50,13 +55,18 @@ class Board:
 
     # what happens ------------------------------------------------------------------------------------
 
+    def open(self, plan: Plan, run: str) -> None:
+        """Show a plan that was kept under that name, with all of its truth."""
+        self._settle()
+        self.plan, self.run, self.own_run, self.origin = plan, run, False, "kept"
+
     def begin(self, settings: PlanSettings) -> None:
         """Empty cards for a new plan from the same moment."""
         empty = np.zeros((0, 1))
         candidates = [Candidate(i, settings.seed + i, empty) for i in range(settings.candidates)]
         self._settle()
         self.origin, self.note, self.progress, self.phase = "live", "", 0.0, "starting"
-        self.executed_live, self.picked, self._whole = False, None, None
+        self.executed_live, self.picked, self._whole, self.run = False, None, None, None
         self.plan = Plan(
             moment=self.recorded.plan.moment,
             candidates=candidates,
@@ -132,18 +142,30 @@ class Board:
             case Executed():
                 self._update({event.index: {"outcome": event.outcome}})
                 self._advance("letting the policy continue")
+            case Keeping():
+                before, self.phase = self.phase, "keeping"
+                if self.phase != before:
+                    self._complete(event.plan)
+                return self.phase != before
+            case Kept():
+                self.run, self.own_run, self.note = event.name, True, event.problem
         return True
 
     def finish(self, plan: Plan) -> None:
         """The work is done and this is its result."""
         self._settle()
-        self.plan, self._whole = plan, None
+        self._complete(plan)
+
+    def _complete(self, plan: Plan) -> None:
+        """A whole plan, whatever else there is to do; with a candidate of the person's own it was made here."""
+        self.origin = "live" if self._whole is not None else self.origin
+        self.plan, self._whole, self._pictures = plan, None, None
 
     def stop(self, note: str) -> None:
         """The work ended early: back to the recorded plan, unless there is a whole one."""
         whole = self.plan if self.plan.best >= 0 else self._whole or _covered(self.recorded.plan)
         if whole is not self.plan and whole is not self._whole:
-            self.origin, self.executed_live = "recorded", False
+            self.origin, self.executed_live, self.run = "recorded", False, None
         self.executed_live = self.executed_live and any(c.outcome is not None for c in whole.candidates)
         self._settle()
         self.plan, self.note, self._whole = whole, note, None
@@ -152,7 +174,7 @@ class Board:
         """Show the recorded truth instead of executing: of the same candidates if they are the recorded ones."""
         recorded = self.recorded.plan
         if not _same(without_yours(self.plan), recorded):
-            self.plan, self.origin = _covered(recorded), "recorded"
+            self.plan, self.origin, self.run = _covered(recorded), "recorded", None
         self.picked = None if indices is None else indices[0]
         wanted = indices if indices is not None else [c.index for c in recorded.candidates]
         truth = {c.index: c.outcome for c in recorded.candidates}
@@ -179,12 +201,14 @@ class Board:
             if spec is not None:
                 after = {index: views.observation_as_seen(seen, spec) for index, seen in after.items()}
             self._pictures = views.encode(plan, after=after)
-        origin = "recorded plan, executed live" if self.executed_live and self.origin == "recorded" else self.origin
+        elsewhere = self.executed_live and self.origin != "live"
+        origin = f"{self.origin} plan, executed live" if elsewhere else self.origin
         others = self.engine.worker.busy - 1
         shared = f" · shared with {others}" if self.phase and others > 0 else ""
         status = f"{origin} · {self.phase}{shared}" if self.phase else origin
         cards = views.cards_html(plan, pictures=self._pictures, status=status, progress=self.progress, note=self.note)
-        return cards + self._offer(plan) + self._copies()
+        run = views.kept_html(self.run, self.recorded.name) if self.run else ""
+        return cards + self._offer(plan) + self._copies() + run
 
     def _offer(self, plan: Plan) -> str:
         """A plan of one's own, where there is a whole one to add it to and the robot has a way to go somewhere."""
@@ -200,7 +224,8 @@ class Board:
         copies = {"Copy as Python": copied.as_python, "Copy as command": copied.as_command}
         if self.plan.yours is not None:  # the command has no flag for it
             del copies["Copy as command"]
-        return views.copy_html({label: write(self.plan, self.recorded.name) for label, write in copies.items()})
+        texts = {label: write(self.plan, self.recorded.name) for label, write in copies.items()}
+        return views.copy_html(texts, files={"Download": f"/runs/{self.run}.zip"} if self.run else {})
 
     def truth_html(self) -> str:
         """Imagined beside real for the picked candidate, else the chosen one; empty if it was not executed."""

@@ -8,11 +8,14 @@ import io
 import re
 import secrets
 import shutil
+import threading
 import time
 import zipfile
+from dataclasses import dataclass
 from pathlib import Path
 
 from workbench import runs, runtime
+from workbench.app.engine import Events, elsewhere
 from workbench.types import Plan
 
 MOST, MOST_BYTES = 200, 2 * 10**9
@@ -22,20 +25,58 @@ NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,78}-[0-9a-f]{12}")
 QUALITY = 90
 """Of the pictures, as lossy WebP; what the policy decided from is kept without loss."""
 
+_ONE = threading.Lock()
+"""A run is not read while it is written."""
+
+
+@dataclass(frozen=True, eq=False)
+class Keeping:
+    """This plan is finished and being kept."""
+
+    plan: Plan
+
+
+@dataclass(frozen=True)
+class Kept:
+    """The name under which it is kept now; None, and why in one line, if it could not be."""
+
+    name: str | None
+    problem: str = ""
+
+
+def keeping(events: Events, moment: str, name: str | None = None) -> Events:
+    """What makes a plan from that moment, and then keeps it, in the place of the run `name` if that is still there.
+
+    A plan that cannot be kept, such as on a full disk, is a plan all the same: it only has no address.
+    """
+    plan = yield from events
+    try:
+        kept = Kept((yield from elsewhere(Keeping(plan), lambda: keep(plan, moment, name=name))))
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or error
+        kept = Kept(None, f"this plan could not be kept, so it has no address ({why})")
+    yield kept
+    return plan
+
 
 def folder() -> Path:
     """Where runs are kept."""
     return runtime.cache_folder() / "runs"
 
 
-def keep(plan: Plan, moment: str, *, root: Path | None = None) -> str:
-    """Save a finished plan, made from the shipped moment of that name; returns the run's name."""
+def keep(plan: Plan, moment: str, *, name: str | None = None, root: Path | None = None) -> str:
+    """Save a finished plan, made from the moment of that name; returns the run's name.
+
+    It takes the place of the run `name`, if there still is one; else it gets a name of its own.
+    """
     root = root or folder()
     root.mkdir(parents=True, exist_ok=True)
-    where = re.sub(r"[^a-z0-9]+", "-", moment.lower()).strip("-")[:48] or "plan"
-    name = f"{time.strftime('%Y%m%d-%H%M%S')}-{where}-{secrets.token_hex(6)}"
-    runs.save_plan(plan, root / name, quality=QUALITY, extra={"moment.txt": moment})
-    _drop_oldest(root)
+    if name is None or not (root / name).is_dir():
+        where = re.sub(r"[^a-z0-9]+", "-", moment.lower()).strip("-")[:48] or "plan"
+        name = f"{time.strftime('%Y%m%d-%H%M%S')}-{where}-{secrets.token_hex(6)}"
+    with _ONE:
+        runs.save_plan(plan, root / name, quality=QUALITY, extra={"moment.txt": moment})
+        _drop_oldest(root, spared=name)
     return name
 
 
@@ -51,8 +92,9 @@ def path_of(name: object, *, root: Path | None = None) -> Path:
 
 def reopen(name: object, *, root: Path | None = None) -> tuple[Plan, str]:
     """A kept plan, and the name of the moment that it was made from. ValueError in one line."""
-    path = path_of(name, root=root)
-    return runs.open_plan(path), (path / "moment.txt").read_text(encoding="utf-8")[:200]
+    with _ONE:
+        path = path_of(name, root=root)
+        return runs.open_plan(path), (path / "moment.txt").read_text(encoding="utf-8")[:200]
 
 
 def recent(count: int = 10, *, root: Path | None = None) -> list[str]:
@@ -64,18 +106,19 @@ def recent(count: int = 10, *, root: Path | None = None) -> list[str]:
 
 def zipped(name: object, *, root: Path | None = None) -> bytes:
     """A run's folder as one file to take along. ValueError in one line."""
-    path, buffer = path_of(name, root=root), io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:  # pictures and arrays hardly shrink
+    buffer = io.BytesIO()
+    with _ONE, zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:  # pictures and arrays hardly shrink
+        path = path_of(name, root=root)
         for item in sorted(path.rglob("*")):
             if item.is_file() and not item.is_symlink():
                 archive.write(item, Path(path.name) / item.relative_to(path))
     return buffer.getvalue()
 
 
-def _drop_oldest(root: Path) -> None:
-    """Room for the newest: never more than `MOST` runs and `MOST_BYTES`, except a single run."""
+def _drop_oldest(root: Path, *, spared: str) -> None:
+    """Room for the newest: never more than `MOST` runs and `MOST_BYTES`, beside the one that was just written."""
     size = 0
     for number, name in enumerate(recent(10**6, root=root)):
         size += sum(item.stat().st_size for item in (root / name).rglob("*") if item.is_file())
-        if number and (number >= MOST or size > MOST_BYTES):
+        if name != spared and (number >= MOST or size > MOST_BYTES):
             shutil.rmtree(root / name, ignore_errors=True)

@@ -10,11 +10,11 @@ os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read when gradio is imported
 
 import gradio as gr
 import uvicorn
-from fastapi import FastAPI
+from fastapi import FastAPI, Response
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from workbench import moments, recordings, runtime, views
-from workbench.app import api, denoise, live, plan, study, what_if
+from workbench.app import api, denoise, kept, live, plan, study, what_if
 from workbench.app import recordings as recordings_page
 from workbench.app.engine import Engine, suite_of
 from workbench.app.library import MOST_BYTES, Library
@@ -91,9 +91,20 @@ def asgi(demo: gr.Blocks, *, host: str = "127.0.0.1") -> FastAPI:
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     if host in LOOPBACK:  # a page of another site must not reach this one through a name of its own
         app.add_middleware(TrustedHostMiddleware, allowed_hosts=[*LOOPBACK])
+    app.get("/runs/{name}.zip")(run_as_zip)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "SSR mode is not supported")  # nor is it asked for
         return _mounted(app, demo, theme, head=f"{views.head_html()}<style>{css}</style><script>{script}</script>")
+
+
+def run_as_zip(name: str) -> Response:
+    """A kept run to take along; 404 and one line if there is none of that name."""
+    try:
+        content = kept.zipped(name)
+    except ValueError as error:
+        return Response(str(error), 404, media_type="text/plain")
+    as_file = {"Content-Disposition": f'attachment; filename="{name}.zip"'}
+    return Response(content, headers=as_file, media_type="application/zip")
 
 
 def _mounted(app: FastAPI, demo: gr.Blocks, theme: gr.themes.Base, *, head: str) -> FastAPI:

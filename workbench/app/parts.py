@@ -32,6 +32,7 @@ PICK_MOMENT = """element.addEventListener('click', (event) => {
   const button = event.target.closest('[data-name]');
   if (!button) return;
   const here = new URLSearchParams(location.search);
+  here.delete('run');
   here.set('moment', button.dataset.name);
   history.replaceState(null, '', '?' + here);
   trigger('select', { name: button.dataset.name });
@@ -85,6 +86,10 @@ class Parts:
             return self.sessions.get(str(request.session_hash))
         except KeyError as error:
             raise gr.Error(error.args[0], print_exception=False) from None
+
+    def knows(self, name: str) -> bool:
+        """Whether there is a moment of that name."""
+        return name in self.moments or name in self._opened
 
     def moment(self, name: str) -> RecordedMoment:
         """A recorded moment by name."""

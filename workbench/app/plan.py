@@ -1,14 +1,18 @@
 """The plan page: pick a moment, plan, compare eight candidates, execute them."""
 
+import html
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import gradio as gr
 
-from workbench.app import settings
+from workbench.app import kept, settings
 from workbench.app.board import Board
 from workbench.app.parts import QUIET, RUN, Parts, one_line
+from workbench.app.session import Session
 from workbench.app.settings import DEFAULT, PRESETS, brought
+from workbench.moments import RecordedMoment
 
 PICK_CARD = """element.addEventListener('click', (event) => {
   if (event.target.closest('[data-steer]')) trigger('submit', event.target.closest('plan-target').choice);
@@ -40,17 +44,20 @@ def build(demo: gr.Blocks, parts: Parts) -> None:
 
     def on_load(request: gr.Request) -> tuple:
         session, moment = parts.open(request, lambda moment: Board(moment, parts.engine))
+        if (run := request.query_params.get("run")) is not None:
+            moment = reopen(parts, session, run) or moment
         if moment is parts.default:  # the page came with it
-            return (gr.skip(),) * (2 + len(controls.of_moment))
-        return parts.strip(moment.name), session.shown.html(), *brought(moment)
+            return (gr.skip(),) * (3 + len(controls.of_moment))
+        board = session.shown
+        return parts.strip(moment.name), board.html(), board.truth_html(), *brought(moment)
 
     def on_plan(data: dict, request: gr.Request) -> Iterator[tuple[str, str]]:
         session, choice = parts.session(request), controls.read(data)
         board = session.shown
         moment = board.moment
         board.begin(choice.settings)
-        work = lambda: parts.engine.plan(moment, choice.settings, choice.checkpoint, choice.planner)  # noqa: E731
-        for _ in session.run(work, board):
+        plan = lambda: parts.engine.plan(moment, choice.settings, choice.checkpoint, choice.planner)  # noqa: E731
+        for _ in session.run(lambda: kept.keeping(plan(), board.recorded.name), board):
             yield board.html(), ""
 
     def on_winner(request: gr.Request) -> Iterator[tuple[str, str]]:
@@ -79,14 +86,15 @@ def build(demo: gr.Blocks, parts: Parts) -> None:
             steer = board.steer(event._data or {})
         plan = board.plan
         board.begin_yours()
-        for _ in session.run(lambda: parts.engine.add(plan, steer), board):
+        add = lambda: parts.engine.add(plan, steer)  # noqa: E731
+        for _ in session.run(lambda: kept.keeping(add(), board.recorded.name), board):
             yield board.html(), ""
 
     def on_cancel(request: gr.Request) -> None:
         parts.session(request).cancel()
 
     both = [board, truth]
-    demo.load(on_load, None, [strip, board, *controls.of_moment], **QUIET)
+    demo.load(on_load, None, [strip, *both, *controls.of_moment], **QUIET)
     plan.click(on_plan, controls.inputs, both, **RUN)
     winner.click(on_winner, None, both, **RUN)
     reveal.click(on_reveal, None, both, **RUN)
@@ -100,6 +108,19 @@ def build(demo: gr.Blocks, parts: Parts) -> None:
     preset.input(None, preset, ensembles, js=f"(name) => ({json.dumps(PRESETS)})[name]", **QUIET)
 
 
+def reopen(parts: Parts, session: Session, run: str) -> RecordedMoment | None:
+    """Show the kept run of that name; returns its moment, with the settings of the run. None if it is not here."""
+    try:
+        plan, name = kept.reopen(run)
+    except (ValueError, OSError) as error:
+        gr.Warning(html.escape(str(error)))
+        return None
+    moment = parts.moment(name) if parts.knows(name) else parts.moment(parts.opened(plan))
+    session.shown = Board(moment, parts.engine)
+    session.shown.open(plan, run)
+    return replace(moment, plan=plan)
+
+
 def execute(parts: Parts, request: gr.Request, indices: Sequence[int] | None) -> Iterator[tuple[str, str]]:
     """The truth of some candidates or of all: from the simulator, or as recorded where there is none."""
     session = parts.session(request)
@@ -110,7 +131,8 @@ def execute(parts: Parts, request: gr.Request, indices: Sequence[int] | None) ->
         board.uncover(indices, why)
         yield board.html(), board.truth_html()
         return
-    plan = board.plan
+    plan, run = board.plan, board.run if board.own_run else None
     board.begin_execution(indices)
-    for _ in session.run(lambda: parts.engine.execute(plan, indices), board):
+    work = lambda: kept.keeping(parts.engine.execute(plan, indices), board.recorded.name, run)  # noqa: E731
+    for _ in session.run(work, board):
         yield board.html(), board.truth_html()

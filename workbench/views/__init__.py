@@ -13,7 +13,7 @@
     dream_html(dream)           chunk after chunk dreamt, beside what really came
     grid_html(grid, cells)      one moment under two settings, cell by cell; `grid_picture` to keep,
                                 `reference_of` the cell to compare with
-    copy_html(texts)            buttons that copy a text
+    copy_html(texts)            buttons that copy a text; `kept_html` for the address of a kept plan
     steer_html(plan)            the offer to make a plan of one's own on the camera picture
     panel_html(body)            any of these below a line that says how the work stands
     gallery_html(moments)       a strip of moments to choose from
@@ -34,7 +34,7 @@ them along, for a notebook.
 """
 
 from workbench.views.cards import Pictures, cards_html, encode
-from workbench.views.copy import copy_html
+from workbench.views.copy import copy_html, kept_html
 from workbench.views.denoise import denoise_html, schedule_svg
 from workbench.views.episode import EpisodeState, episode_html, episodes_html
 from workbench.views.fan import curves_html, ends, fan_html, spread
@@ -75,6 +75,7 @@ __all__ = [
     "grid_html",
     "grid_picture",
     "head_html",
+    "kept_html",
     "observation_as_seen",
     "offer_html",
     "orbit_html",

@@ -17,7 +17,7 @@ from workbench.views.colours import colour, own
 from workbench.views.episode import progress_html
 from workbench.views.paths import orbit_html, overlay_svg
 from workbench.views.pictures import data_uri, error_map, psnr, what_differs
-from workbench.views.reveal import imagined_picture, order, outcomes_html, real_picture
+from workbench.views.reveal import imagined_picture, order, outcomes_html, real_picture, yours_html
 from workbench.views.tags import tag, text
 from workbench.views.values import axis_top, samples_svg
 
@@ -171,7 +171,7 @@ def _title(plan: Plan, candidate: Candidate) -> str:
     title = tag(
         "h3",
         tag("span", words.name(candidate.index), class_="name"),
-        tag("small", "yours", class_="yours") if candidate.index == plan.yours else "",
+        yours_html(plan, candidate.index),
         crown if candidate.index == plan.best else "",
         tag("span", "" if candidate.rank is None else words.ordinal(candidate.rank), class_="rank"),
         tag("output", words.number(candidate.value) if valued else "–"),

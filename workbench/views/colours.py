@@ -1,23 +1,23 @@
 """The colours that every view shares: one a candidate, and one map for "how much does it differ".
 
-Six of the eight are from Okabe and Ito's colour-blind-safe set (Color Universal Design, 2008); its black
+Six of the nine are from Okabe and Ito's colour-blind-safe set (Color Universal Design, 2008); its black
 and its yellow, which vanish on a near-black and on a white page, gave way to a violet and a sand found by a
-search for the greatest distance under normal and colour-blind vision. A colour never stands alone: the
-candidate's number is always beside it.
+search for the greatest distance under normal and colour-blind vision, which also gave the brown. A colour
+never stands alone: the candidate's number is always beside it.
 """
 
 import numpy as np
 from jaxtyping import Float, UInt8
 
-PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#8F4DE8", "#D9C27A")
-"""Hex colours of candidates #1 to #8, on light and dark pages alike."""
+PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#8F4DE8", "#D9C27A", "#6E2C00")
+"""Hex colours of candidates #1 to #8 and of a plan of one's own beside them, on light and dark pages alike."""
 
 HEAT = np.array([[12, 10, 40], [92, 18, 110], [188, 55, 84], [249, 142, 8], [252, 255, 164]], float)
 """Five anchors from "equal" (dark) to "entirely different" (bright): lightness rises all the way."""
 
 
 def colour(index: int) -> str:
-    """The hex colour of candidate `index`; from the ninth on they repeat."""
+    """The hex colour of candidate `index`; from the tenth on they repeat."""
     return PALETTE[index % len(PALETTE)]
 
 

@@ -55,7 +55,7 @@ def truth_html(plan: Plan, index: int) -> str:
         for camera, frames in sorted(candidate.outcome.frames.items(), key=lambda item: item[0] != "primary")
         if len(frames)
     ]
-    title = tag("h3", tag("span", words.name(index), class_="name"), text(sentence))
+    title = tag("h3", tag("span", words.name(index), class_="name"), yours_html(plan, index), text(sentence))
     return tag("section", title, tag("div", *parts, class_="cameras"), class_="wb truth", style=own(index))
 
 
@@ -63,8 +63,14 @@ def offer_html(plan: Plan, index: int) -> str:
     """What stands in the truth's place before candidate `index` has been executed: a button that says so
     (`data-execute`)."""
     button = tag("button", "Execute this one", type="button", class_="press", data_execute=index)
-    title = tag("h3", tag("span", words.name(index), class_="name"), " has not been executed. ", button)
+    name = tag("span", words.name(index), class_="name") + yours_html(plan, index)
+    title = tag("h3", name, " has not been executed. ", button)
     return tag("section", title, class_="wb truth offer", style=own(index))
+
+
+def yours_html(plan: Plan, index: int) -> str:
+    """The mark of the reader's own candidate; empty for the others."""
+    return tag("small", "yours", class_="yours") if index == plan.yours else ""
 
 
 def _camera(plan: Plan, candidate: Candidate, camera: str) -> str:

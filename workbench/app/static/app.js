@@ -1,7 +1,31 @@
-// The menu takes along what the page is about: its address without the page's name.
+// Where this page is, in its own words and with these changes (null: without).
+const changed = (search, changes) => {
+  const here = new URLSearchParams(search);
+  for (const [key, value] of Object.entries(changes)) value === null ? here.delete(key) : here.set(key, value);
+  return here.toString() && `?${here}`;
+};
+const readdress = (changes) => {
+  const search = changed(location.search, changes);
+  if (search !== location.search) history.replaceState(null, "", location.pathname + search);
+};
+
+// A kept run is the page's address while it is on the page; afterwards its moment is.
+customElements.define("kept-run", class extends HTMLElement {
+  connectedCallback() { readdress({ run: this.dataset.name, moment: null }); }
+  disconnectedCallback() {
+    const { name, moment } = this.dataset;
+    setTimeout(() => {
+      const left = !document.querySelector("kept-run") && new URLSearchParams(location.search).get("run") === name;
+      if (left) readdress({ run: null, moment });
+    });
+  }
+});
+
+// The menu takes along what the page is about: its address without the page's name. Of a run only this page knows.
 document.addEventListener("click", (event) => {
   const link = event.target.closest?.(".nav-holder a");
-  if (link) link.search = location.search;
+  const moment = document.querySelector("kept-run")?.dataset.moment;
+  if (link) link.search = changed(location.search, moment ? { run: null, moment } : { run: null });
 }, true);
 
 // The presentation: large, no settings. It is part of the address, so that it survives a reload and the menu takes
@@ -16,10 +40,6 @@ document.addEventListener("click", (event) => {
     location.replace(location.pathname + (presenting() ? "?present=1" : ""));
     return;
   }
-  const here = new URLSearchParams(location.search);
-  if (presenting()) here.delete("present");
-  else here.set("present", "1");
-  const search = here.toString();
-  history.replaceState(null, "", location.pathname + (search ? `?${search}` : ""));
+  readdress({ present: presenting() ? null : "1" });
   present();
 });
