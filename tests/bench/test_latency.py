@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from workbench import meter
 from workbench.bench import latency, planning
 from workbench.models import checkpoints
 from workbench.models.bundle import tiny
@@ -16,6 +17,11 @@ def checkpoint(tmp_path_factory) -> str:
     folder = tmp_path_factory.mktemp("checkpoints") / "tiny"
     checkpoints.save(tiny(PLATFORMS["libero"], causal=False), folder, readme="")
     return str(folder)
+
+
+@pytest.fixture(autouse=True)
+def _a_glance_at_the_matrix_rate(monkeypatch):
+    monkeypatch.setattr(meter, "MATRIX_SECONDS", 0.0)
 
 
 def report(folder) -> list[dict]:

@@ -9,6 +9,7 @@ from workbench.policy import predict
 from workbench.types import Observation
 
 
+@pytest.mark.slow  # the tiny models answer in every other test; this one is 2048 wide
 def test_the_one_block_model_answers_a_query():
     bundle = checkpoints.load("random:cosmos-2b-1block", device="cpu", dtype=torch.float32)
     assert bundle.denoiser.net.config.num_layers == 1
