@@ -13,6 +13,7 @@ from workbench.planning import run
 from workbench.planning.best_of_n import plan_events
 from workbench.planning.settings import PlanSettings
 from workbench.planning.yours import Steer, your_plan_events
+from workbench.views import copy_html
 
 FEW = {"candidates": 2, "calls": 2, "futures": 1, "future_calls": 1, "values": 2, "value_calls": 2}
 SMALL = PlanSettings(**FEW, seed=7, aggregation="lcb")
@@ -61,3 +62,8 @@ def test_the_python_makes_your_own_plan_too(plan, name):
     assert made["plan"].yours == ours.yours == 2 and made["plan"].best == ours.best
     for one, other in zip(ours.candidates, made["plan"].candidates, strict=True):
         np.testing.assert_allclose(other.values, one.values, atol=1e-6)
+
+
+def test_nothing_is_offered_for_a_moment_that_is_only_here(plan):
+    texts = {"Copy": as_python(plan, "opened-1f"), "Copy it": as_command(plan, "opened-1f")}
+    assert texts == {"Copy": "", "Copy it": ""} and copy_html(texts) == ""

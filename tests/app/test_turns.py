@@ -10,7 +10,7 @@ from point_world import PointWorld
 from workbench.app import engine as engines
 from workbench.app.engine import Engine
 from workbench.app.simulators import MOST, Simulators
-from workbench.app.turns import Line, Patience, Waiting, at_most, together
+from workbench.app.turns import Clock, Line, Patience, Waiting, at_most, elsewhere, together
 from workbench.control import Beside
 from workbench.interventions import Paused
 from workbench.planning import run
@@ -84,7 +84,7 @@ def test_simulators_are_kept_for_the_next_and_bounded():
 
 def test_what_is_slow_takes_no_turns_and_what_is_abandoned_is_kept():
     gate, kept = threading.Event(), []
-    slow = engines.elsewhere("loading", lambda: gate.wait(10), abandoned=kept.append)
+    slow = elsewhere("loading", lambda: gate.wait(10), abandoned=kept.append)
     assert [next(slow), next(slow)] == ["loading"] * 2
     slow.close()
     gate.set()
@@ -93,9 +93,9 @@ def test_what_is_slow_takes_no_turns_and_what_is_abandoned_is_kept():
             break
         time.sleep(0.01)
     assert kept == [True]
-    assert run(engines.elsewhere("loading", lambda: 7)) == 7
+    assert run(elsewhere("loading", lambda: 7)) == 7
     with pytest.raises(ValueError, match="no such checkpoint"):
-        run(engines.elsewhere("loading", fails))
+        run(elsewhere("loading", fails))
 
 
 def fails():
@@ -148,7 +148,7 @@ def test_estimates_are_of_own_time_shared_by_those_who_are_served(engine, endles
 
 
 def test_time_between_events_is_not_the_plans():
-    clock = engines._Clock()
+    clock = Clock()
 
     def work():
         time.sleep(0.01)

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, fields
 from typing import Any
 
+from workbench.app.parts import OPENED
 from workbench.planning.settings import PlanSettings
 from workbench.types import Plan
 
@@ -30,7 +31,9 @@ plan = run(your_plan_events(policy, planner, plan, Steer({steer})))
 
 
 def as_python(plan: Plan, moment: str) -> str:
-    """Public functions that make `plan` from the shipped moment of that name."""
+    """Public functions that make `plan` from the shipped moment of that name; empty for one out of a recording."""
+    if moment.startswith(OPENED):
+        return ""
     settings = ", ".join(f"{name}={value!r}" for name, value in unusual(plan).items())
     python = PYTHON.format(**_names(plan), moment=moment, settings=settings)
     if plan.yours is None:
@@ -42,7 +45,10 @@ def as_python(plan: Plan, moment: str) -> str:
 
 
 def as_command(plan: Plan, moment: str, *, out: str = "my-plan") -> str:
-    """The command that makes `plan` from the shipped moment of that name, into the folder `out`."""
+    """The command that makes `plan` from the shipped moment of that name, into the folder `out`; empty for one
+    out of a recording, which has no name elsewhere."""
+    if moment.startswith(OPENED):
+        return ""
     names = _names(plan)
     words = ["workbench", "plan", "--checkpoint", names["policy"], "--planner-checkpoint", names["planner"]]
     words += ["--moment", moment]

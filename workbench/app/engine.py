@@ -5,18 +5,15 @@ pair of models is held at a time: who wants another waits until nobody uses it. 
 """
 
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import closing
 from dataclasses import dataclass, replace
 from statistics import median
 from typing import Any
 
 from workbench import runtime
 from workbench.app.simulators import MOST, Simulators
-from workbench.app.turns import MOMENT, Line, Patience, at_most, together
+from workbench.app.turns import Clock, Line, Patience, at_most, elsewhere, together
 from workbench.app.worker import Worker
 from workbench.asking import AskSettings, Shown, answer_events, dream_events, executed
 from workbench.control import side_by_side, tap
@@ -172,7 +169,7 @@ class Engine:
         """Make a plan live; learns how long a network call takes here."""
 
         def work(policy: Bundle, imagines: Bundle) -> Events:
-            clock = _Clock()
+            clock = Clock()
             plan = yield from clock.count(plan_events(policy, imagines, moment, settings=settings))
             self._timed.append(clock.seconds / plan.network_calls)
             return plan
@@ -368,40 +365,6 @@ def _compare(asked: Asked, known: Known, after: Answer, spec: PlatformSpec) -> t
     """What is to be shown, and what to remember."""
     before = answer_as_seen(known.before, spec)
     return WhatIf(asked.change.words, before, answer_as_seen(after, spec), known.yardstick), known
-
-
-def elsewhere(meanwhile: Any, function: Callable[[], Any], *, abandoned: Callable[[Any], None] | None = None) -> Events:
-    """Run something slow in a thread of its own, so that others have their turns; yields `meanwhile` until it is
-    done and returns its result. Closed before that, `abandoned` is given what it comes to."""
-    pool = ThreadPoolExecutor(1, thread_name_prefix="elsewhere")
-    future = pool.submit(function)
-    pool.shutdown(wait=False)
-    try:
-        while not wait([future], timeout=MOMENT).done:
-            yield meanwhile
-    except GeneratorExit:
-        if abandoned is not None:
-            future.add_done_callback(lambda done: None if done.exception() else abandoned(done.result()))
-        raise
-    return future.result()
-
-
-class _Clock:
-    """Seconds that a generator has worked, without the time between its events."""
-
-    seconds = 0.0
-
-    def count(self, events: Events) -> Events:
-        with closing(events):
-            while True:
-                begin = time.perf_counter()
-                try:
-                    event = next(events)
-                except StopIteration as end:
-                    return end.value
-                finally:
-                    self.seconds += time.perf_counter() - begin
-                yield event
 
 
 def _official_assets() -> bool:

@@ -22,7 +22,7 @@ def build(demo: gr.Blocks, parts: Parts) -> None:
     controls = settings.drawer(parts.engine, parts.default)
     suites = parts.engine.suites()
     first = next(iter(suites))
-    with gr.Row(elem_id="live-top"):
+    with gr.Row(elem_classes="controls-row"):
         suite = gr.Dropdown(list(suites), value=first, label="suite", scale=2)
         task = gr.Dropdown(_tasks(suites[first]), value=0, label="task", scale=4)
         init = gr.Number(0, minimum=0, maximum=INITS - 1, precision=0, label="initial state", scale=1)

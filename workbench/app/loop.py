@@ -125,7 +125,13 @@ class Loop:
         done = max(state.step / state.horizon for state in self.states.values())
         waits = self.running and self.phase == "paused"
         progress = done if self.running else None
-        return views.episodes_html(self.states, status=self.phase, progress=progress, note=self.note, paused=waits)
+        note = self.note or self._judged()
+        return views.episodes_html(self.states, status=self.phase, progress=progress, note=note, paused=waits)
+
+    def _judged(self) -> str:
+        """By what success is judged, once the robot has been told something else."""
+        first = next(iter(self.states.values())).instruction
+        return f"success is still judged by “{first}”" if self.told != first else ""
 
     def _light(self, plan: Plan) -> Plan:
         """The plan as the model sees it, without what only a simulator or a model would need again."""

@@ -45,8 +45,8 @@ FRAME = tag(
 )
 """On every page; the script (static/app.js) does what they say."""
 
-FONT = [gr.themes.LocalFont("IBM Plex Sans", weights=(400, 600, 700)), "Liberation Sans", "Arial", "sans-serif"]
-"""Served from Gradio's own files, so that the pages look the same on every machine."""
+FONT = [gr.themes.LocalFont("IBM Plex Sans", weights=(400, 700)), "Liberation Sans", "Arial", "sans-serif"]
+"""Served from Gradio's own files, so that the pages look the same on every machine; its semibold has few letters."""
 MONO = ["ui-monospace", "Menlo", "Consolas", "Liberation Mono", "monospace"]
 
 

@@ -25,6 +25,9 @@ RUN = QUIET | {"concurrency_limit": None}
 AGAIN = RUN | {"trigger_mode": "always_last"}
 """The same for what runs at every change of a control: the last change counts."""
 
+OPENED = "opened-"
+"""How the names of moments begin that were opened out of a recorded episode: nobody else can load them."""
+
 MOST_OPENED = 64
 """Moments of recorded episodes remembered at once; the one opened longest ago is forgotten first."""
 
@@ -100,7 +103,7 @@ class Parts:
 
     def opened(self, plan: Plan) -> str:
         """Remember a moment that was opened out of a recorded episode; returns a name that nobody guesses."""
-        name = f"opened-{secrets.token_hex(8)}"
+        name = f"{OPENED}{secrets.token_hex(8)}"
         why = "Out of a recorded episode, without a simulator's state: it can be asked about, not executed."
         self._opened[name] = RecordedMoment(name, plan.moment.instruction, why, 0.0, plan)
         while len(self._opened) > MOST_OPENED:

@@ -28,9 +28,14 @@ OPEN = """element.addEventListener('click', (event) => {
 });"""
 GO = """() => {
   const ready = document.querySelector("#recording [data-ready]");
-  if (ready) location.assign(ready.dataset.ready);
+  if (!ready) return;
+  const there = new URL(ready.dataset.ready, location);
+  new URLSearchParams(location.search).forEach((value, name) => {
+    if (!['moment', 'episode'].includes(name)) there.searchParams.set(name, value);
+  });
+  location.assign(there);
 }"""
-"""What was asked for is there: its page."""
+"""What was asked for is there: its page, as large or dark as this one."""
 
 
 class Watched(Panel):

@@ -16,7 +16,7 @@ from workbench.moments import RecordedMoment
 from workbench.planning.settings import PlanSettings
 
 USUAL = {
-    "seed": "0, 1, 2, 3",
+    "seed": "0, 100, 200",
     "calls": "1, 2, 5, 10",
     "candidates": "2, 4, 8",
     "futures": "1, 3, 5",
@@ -26,7 +26,8 @@ USUAL = {
     "aggregation": "majority_mean, average, lcb, success_vote",
     "value": "v, q",
 }
-"""What an axis begins with; the checkpoints are those that are here."""
+"""What an axis begins with; the checkpoints are those that are here. Candidate i of seed s has seed s + i: seeds
+close together share candidates."""
 ADDRESS = ("x", "xs", "y", "ys")
 """What the page's address says of the grid."""
 REMEMBER = """(x, xs, y, ys) => {

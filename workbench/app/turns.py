@@ -2,7 +2,8 @@
 
 import time
 from collections.abc import Callable, Generator, Hashable, Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -88,3 +89,39 @@ class Patience:
                 f"paused for {self.seconds / 60:.0f} minutes: the simulator is for others now, run it again"
             )
         time.sleep(MOMENT)
+
+
+def elsewhere(
+    meanwhile: Any, function: Callable[[], Any], *, abandoned: Callable[[Any], None] | None = None
+) -> Generator:
+    """Run something slow in a thread of its own, so that others have their turns; yields `meanwhile` until it is
+    done and returns its result. Closed before that, `abandoned` is given what it comes to."""
+    pool = ThreadPoolExecutor(1, thread_name_prefix="elsewhere")
+    future = pool.submit(function)
+    pool.shutdown(wait=False)
+    try:
+        while not wait([future], timeout=MOMENT).done:
+            yield meanwhile
+    except GeneratorExit:
+        if abandoned is not None:
+            future.add_done_callback(lambda done: None if done.exception() else abandoned(done.result()))
+        raise
+    return future.result()
+
+
+class Clock:
+    """Seconds that a generator has worked, without the time between its events."""
+
+    seconds = 0.0
+
+    def count(self, events: Generator) -> Generator:
+        with closing(events):
+            while True:
+                begin = time.perf_counter()
+                try:
+                    event = next(events)
+                except StopIteration as end:
+                    return end.value
+                finally:
+                    self.seconds += time.perf_counter() - begin
+                yield event

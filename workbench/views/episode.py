@@ -30,8 +30,9 @@ class EpisodeState:
 
     @property
     def top(self) -> float:
-        """The end of its axis of values."""
-        return axis_top_of([c.value for _, plan in self.decisions for c in plan.candidates if c.value is not None])
+        """The end of its axis of values; 1 while there is none."""
+        known = [c.value for _, plan in self.decisions for c in plan.candidates if c.value is not None]
+        return axis_top_of(known or [1.0])
 
 
 def episode_html(state: EpisodeState, *, status: str = "", progress: float | None = None, note: str = "") -> str:

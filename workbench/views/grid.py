@@ -66,7 +66,9 @@ def grid_html(grid: Grid, cells: Cells, *, reference: Place = (0, 0), save: bool
     modes = [_mode("imagined", "imagined", True), _mode("changed", "what changed", False)]
     link = _save(grid, cells, reference) if save else ""
     title = tag("h3", f"{named(down.setting)} down, {named(across.setting)} across")
-    about = tag("small", "the same noise in every cell; click a cell to compare with it")
+    seeds = "seed" in (across.setting, down.setting)
+    noise = "each seed has noise of its own" if seeds else "the same noise in every cell"
+    about = tag("small", f"{noise}; click a cell to compare with it")
     head = tag("header", title, about, tag("span", *modes, class_="segments"), link)
     heads = [tag("b", text(label(across.setting, value))) for value in across.values]
     rows = [tag("b", ""), *heads]

@@ -37,8 +37,9 @@ def plot_html(
         raise ValueError("plot: expected at least one point to draw, got none")
     across = _Axis(np.r_[xs, list((marks or {}).values())], "x" in log, LEFT, WIDTH - RIGHT)
     up = _Axis(ys, "y" in log, HEIGHT - FOOT, TOP)
-    parts = [*_grid(across, up), *_marks(across, marks or {})]
+    parts = _grid(across, up)
     parts += [_line(across, up, *line, colour(i), dots) for i, line in enumerate(kept.values())]
+    parts += _marks(across, marks or {})  # their names are read above the lines
     parts.append(tag("text", text(x), x=(LEFT + WIDTH - RIGHT) / 2, y=HEIGHT - 4, text_anchor="middle", class_="axis"))
     picture = tag("svg", *parts, viewBox=f"0 0 {WIDTH} {HEIGHT}", role="img", aria_label=f"{y} against {x}")
     return styled(tag("figure", tag("p", text(y), class_="axis"), picture, _legend(kept), class_="wb plot"))

@@ -104,7 +104,9 @@ def _curves(
     marks = {"now": float(step)}
     curves = [
         plot_html(lines(episode.actions, "action"), x="control step", y="actions, the robot's units", marks=marks),
-        plot_html(lines(episode.proprio, "proprio"), x="control step", y="proprio, its own units", marks=marks),
+        plot_html(
+            lines(episode.proprio, "proprio"), x="control step", y="proprio, each number in its own unit", marks=marks
+        ),
     ]
     if recalled:
         said = {"value": (np.array(recalled.steps), recalled.values)}

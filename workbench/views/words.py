@@ -173,7 +173,8 @@ def headline(plan: Plan) -> str:
     if not executed:
         return _prospect(plan, chosen)
     said = _partial_verdict if len(executed) < len(plan.candidates) else _verdict
-    return said(plan, chosen, executed) + _compared(plan, chosen)
+    words = said(plan, chosen, executed)
+    return words if "your plan would" in words else words + _compared(plan, chosen)
 
 
 def _compared(plan: Plan, chosen: Candidate) -> str:
