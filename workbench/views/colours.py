@@ -9,7 +9,7 @@ never stands alone: the candidate's number is always beside it.
 import numpy as np
 from jaxtyping import Float, UInt8
 
-PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#8F4DE8", "#D9C27A", "#6E2C00")
+PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#8F4DE8", "#D9C27A", "#843000")
 """Hex colours of candidates #1 to #8 and of a plan of one's own beside them, on light and dark pages alike."""
 
 HEAT = np.array([[12, 10, 40], [92, 18, 110], [188, 55, 84], [249, 142, 8], [252, 255, 164]], float)
