@@ -14,7 +14,7 @@ from fastapi import FastAPI, Response
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from workbench import moments, recordings, runtime, views
-from workbench.app import api, denoise, kept, live, plan, study, what_if
+from workbench.app import api, denoise, kept, live, plan, start, study, what_if
 from workbench.app import recordings as recordings_page
 from workbench.app.engine import Engine, suite_of
 from workbench.app.library import MOST_BYTES, Library
@@ -24,6 +24,7 @@ from workbench.views.tags import tag
 
 PAGES = {
     "": ("Plan", plan),
+    "start": ("Start", start),
     "what-if": ("What if", what_if),
     "denoise": ("Denoise", denoise),
     "live": ("Live", live),

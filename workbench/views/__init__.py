@@ -16,6 +16,8 @@
     copy_html(texts)            buttons that copy a text; `kept_html` for the address of a kept plan
     steer_html(plan)            the offer to make a plan of one's own on the camera picture
     panel_html(body)            any of these below a line that says how the work stands
+    tour(plan)                  one decision in five steps for a newcomer; `skip_html` the way
+                                past it, `done_html` the way on
     gallery_html(moments)       a strip of moments to choose from
     denoise_html(denoising)     one question from noise to answer: strip, fan, curves, schedule under a slider
     strip_html(denoising)       its latent frames at every call; `change` in numbers
@@ -48,6 +50,7 @@ from workbench.views.reveal import offer_html, outcomes_html, truth_html
 from workbench.views.seen import answer_as_seen, as_seen, denoising_as_seen, observation_as_seen
 from workbench.views.steer import steer_html
 from workbench.views.strip import change, strip_html
+from workbench.views.tour import done_html, skip_html, tour
 from workbench.views.values import values_figure
 from workbench.views.whatif import dream_html, shares, what_if_html
 
@@ -64,6 +67,7 @@ __all__ = [
     "curves_html",
     "denoise_html",
     "denoising_as_seen",
+    "done_html",
     "dream_html",
     "encode",
     "ends",
@@ -87,9 +91,11 @@ __all__ = [
     "reference_of",
     "schedule_svg",
     "shares",
+    "skip_html",
     "spread",
     "steer_html",
     "strip_html",
+    "tour",
     "truth_html",
     "values_figure",
     "what_if_html",

@@ -43,3 +43,9 @@ document.addEventListener("click", (event) => {
   readdress({ present: presenting() ? null : "1" });
   present();
 });
+
+// A link to another page keeps presenting, too.
+document.addEventListener("click", (event) => {
+  const link = event.target.closest?.("[data-keeps-presenting]");
+  if (link && presenting()) link.search = changed(link.search, { present: "1" });
+}, true);

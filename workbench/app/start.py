@@ -1,0 +1,33 @@
+"""The start page: one recorded decision told in five steps. It needs no model and no simulator."""
+
+import gradio as gr
+
+from workbench import views
+from workbench.app.parts import QUIET, Parts
+
+GO = "() => ({{ selected: {step}, __type__: 'update' }})"
+"""In the browser: nothing of the tour needs the server once it is there."""
+
+
+def build(demo: gr.Blocks, parts: Parts) -> None:
+    """Components and handlers of the page."""
+    shown = parts.default
+    steps = views.tour(shown.plan)
+    gr.HTML(views.skip_html(shown.name), elem_id="skip", apply_default_css=False)
+    with gr.Walkthrough(selected=1, elem_id="tour") as tour:
+        for number, (name, step) in enumerate(steps.items(), 1):
+            with gr.Step(name, id=number):
+                gr.HTML(step, apply_default_css=False)
+                turn(tour, number, len(steps))
+                if number == len(steps):
+                    gr.HTML(views.done_html(shown.name), apply_default_css=False)
+
+
+def turn(tour: gr.Walkthrough, number: int, last: int) -> None:
+    """The buttons below step `number` of `last`."""
+    with gr.Row(elem_classes="turn"):
+        for label, step in (("Back", number - 1), ("Next", number + 1)):
+            if 1 <= step <= last:
+                variant = "primary" if label == "Next" else "secondary"
+                button = gr.Button(label, variant=variant, size="sm", scale=0, min_width=120)
+                button.click(None, None, tour, js=GO.format(step=step), **QUIET)
