@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from workbench import runs, runtime
-from workbench.app.engine import Events, elsewhere
+from workbench.app.engine import Events
+from workbench.app.turns import elsewhere
 from workbench.types import Plan
 
 MOST, MOST_BYTES = 200, 2 * 10**9
