@@ -4,6 +4,7 @@ import re
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
 from workbench.views import EpisodeState, episode_html, episodes_html
 
@@ -63,10 +64,11 @@ def test_pictures_without_the_primary_camera_still_show(plan):
     assert np.array_equal(only.images["wrist"], seen.images["wrist"])
 
 
-def test_interventions_are_marked_listed_and_cut_the_chunk_short(plan):
-    changes = [(9, "red cube 5 cm nearer"), (9, "told “<b>”")]
+@pytest.mark.parametrize("first", [0, 9], ids=["within a chunk", "before its first step"])
+def test_interventions_are_marked_listed_and_cut_the_chunk_short(plan, first):
+    changes = [(9, "red cube 5 cm nearer", 1), (9, "told “<b>”", 1)]
     later = replace(plan, moment=plan.moment)
-    state = running(plan, decisions=[(0, plan), (9, later), (17, later)], interventions=changes)
+    state = running(plan, decisions=[(first, plan), (9, later), (17, later)], interventions=changes)
     html = episode_html(state)
     assert html.count('class="mark"') == 2 and "<b>”" not in html
     listed = html.split("<ol")[1].split("</ol>")[0]

@@ -33,12 +33,12 @@ def build(demo: gr.Blocks, parts: Parts) -> None:
         stop = gr.Button("Stop", variant="stop", elem_id="stop", elem_classes="busy-only", scale=1)
     with gr.Row(elem_id="reach-in", elem_classes="controls-row paused-only"):
         words = gr.Dropdown(
-            list(suites[first]), label="tell the robot something else", allow_custom_value=True, scale=4
+            list(suites[first]), label="tell the robot something else", allow_custom_value=True, scale=3
         )
         tell = gr.Button("Tell", elem_id="tell", scale=1, min_width=70)
         thing = gr.Dropdown([], label="move an object", scale=2)
-        x = slider(-20, 20, value=0, step=1, label="away from the robot, cm", scale=2)
-        y = slider(-20, 20, value=5, step=1, label="to its left, cm", scale=2)
+        x = slider(-20, 20, value=0, step=1, label="away from the robot, cm", scale=3)
+        y = slider(-20, 20, value=5, step=1, label="to its left, cm", scale=3)
         move = gr.Button("Move", elem_id="move", scale=1, min_width=70)
     page = gr.HTML(Loop(parts.engine).html(), elem_id="live", apply_default_css=False)
 

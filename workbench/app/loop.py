@@ -102,7 +102,7 @@ class Loop:
                 return state, before != self.phase
             case Intervened():
                 self.note = ""
-                changes = (*state.interventions, (event.step, words.intervention(event.change)))
+                changes = (*state.interventions, (event.step, words.intervention(event.change), len(state.decisions)))
                 return replace(state, interventions=changes, observation=event.observation), True
             case Refused():
                 self.note = event.reason

@@ -25,8 +25,8 @@ class EpisodeState:
     """Control step and plan of every decision so far."""
     success: bool | None = None
     """None while it runs."""
-    interventions: Sequence[tuple[int, str]] = ()
-    """Control step and words of everything that somebody has changed."""
+    interventions: Sequence[tuple[int, str, int]] = ()
+    """Control step and words of everything that somebody has changed, and how many decisions came before it."""
 
     @property
     def top(self) -> float:
@@ -138,7 +138,7 @@ def _trace(state: EpisodeState, top: float) -> str:
         [[c.value for c in plan.candidates] for _, plan in valued],
         [next(i for i, c in enumerate(plan.candidates) if c.index == plan.best) for _, plan in valued],
         horizon=state.horizon,
-        marks=state.interventions,
+        marks=[(step, what) for step, what, _ in state.interventions],
         top=top,
     )
     note = ""
@@ -151,7 +151,7 @@ def _trace(state: EpisodeState, top: float) -> str:
 
 def _interventions(state: EpisodeState) -> str:
     """What somebody has changed, numbered as on the axis."""
-    items = [tag("li", tag("b", f"step {step}"), f" {text(what)}") for step, what in state.interventions]
+    items = [tag("li", tag("b", f"step {step}"), f" {text(what)}") for step, what, _ in state.interventions]
     return tag("ol", *items, class_="interventions", aria_label="interventions") if items else ""
 
 
@@ -161,20 +161,17 @@ def _chosen(plan: Plan) -> Candidate:
 
 def _decisions(state: EpisodeState) -> list[str]:
     """One strip entry a decision, the newest first."""
-    following = [(step, plan.moment.observation) for step, plan in state.decisions[1:]]
-    over = state.success is not None
-    ended = (state.step if over else None, state.observation if over else None)
-    entries, before = [], -1
-    for (step, plan), (until, real) in zip(state.decisions, [*following, ended], strict=False):
-        entries.append(_decision(step, plan, real, _between(state, before, step), _between(state, step, until)))
-        before = step
+    following = [plan.moment.observation for _, plan in state.decisions[1:]]
+    ended = state.observation if state.success is not None else None
+    entries = []
+    for place, ((step, plan), real) in enumerate(zip(state.decisions, [*following, ended], strict=False)):
+        entries.append(_decision(step, plan, real, _after(state, place), _after(state, place + 1)))
     return entries[::-1]
 
 
-def _between(state: EpisodeState, after: int, until: int | None) -> list[int]:
-    """The numbers of the interventions later than control step `after`, up to `until`."""
-    steps = [step for step, _ in state.interventions]
-    return [place for place, step in enumerate(steps, 1) if after < step and (until is None or step <= until)]
+def _after(state: EpisodeState, decisions: int) -> list[int]:
+    """The numbers of the interventions that came after so many decisions."""
+    return [place for place, (_, _, known) in enumerate(state.interventions, 1) if known == decisions]
 
 
 def _decision(step: int, plan: Plan, real: Observation | None, since: list[int], cut: list[int]) -> str:

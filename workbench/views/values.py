@@ -120,8 +120,9 @@ def value_trace_svg(
     for step in (0, horizon // 2, horizon):
         parts.append(tag("text", str(step), class_="scale", x=x(step), y=TRACE_HEIGHT - 4, text_anchor="middle"))
     for place, (step, what) in enumerate(marks, 1):
+        beside = 9 * sum(other == step for other, _ in marks[: place - 1])  # several at one step
         line = tag("line", x1=x(step), x2=x(step), y1=8, y2=floor)
-        label = tag("text", str(place), x=x(step) + 3, y=15)
+        label = tag("text", str(place), x=x(step) + 3 + beside, y=15)
         parts.append(tag("g", tag("title", text(what)), line, label, class_="mark"))
     decisions = list(zip(steps, values, chosen, strict=True))
     line = " ".join(f"{x(step):.1f},{y(row[best]):.1f}" for step, row, best in decisions)
