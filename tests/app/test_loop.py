@@ -56,7 +56,7 @@ def test_interventions_reach_every_column_and_what_is_refused_is_said(loop, reco
     assert [list(hand._wanted) for hand in loop.hands] == [[Told("go up"), Moved("red_cube", (0.05, -0.1, 0.0))]] * 2
     loop.see(Beside(0, Intervened(4, Told("go up"), seen)))
     assert [state.interventions for state in loop.states.values()] == [((4, "told “go up”", 0),), ()]
-    loop.hands[0].instruction = "go up"
+    loop.hands[1].instruction = "go up"
     assert "success is still judged by “put the cube”" in loop.html()
     loop.see(Beside(1, Refused(4, Told("<b>"), "unknown <b>")))
     assert "unknown &lt;b&gt;" in loop.html()

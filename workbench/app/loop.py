@@ -131,7 +131,8 @@ class Loop:
     def _judged(self) -> str:
         """By what success is judged, once the robot has been told something else."""
         first = next(iter(self.states.values())).instruction
-        return f"success is still judged by “{first}”" if self.told != first else ""
+        changed = any(hand.instruction not in (None, first) for hand in self.hands)
+        return f"success is still judged by “{first}”" if changed else ""
 
     def _light(self, plan: Plan) -> Plan:
         """The plan as the model sees it, without what only a simulator or a model would need again."""
