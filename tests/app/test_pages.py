@@ -484,7 +484,7 @@ def test_an_episode_is_paused_changed_and_goes_on_to_its_end(live):
     live.locator("#resume").click()
     expect(live.locator("#live .headline")).to_contain_text("not solved within 100 steps", timeout=2 * MINUTES)
     expect(live.locator("#live .decision h4", has_text="after 1, 2")).to_have_count(1)
-    expect(live.locator("#live .decision").last).to_contain_text("cut short by 1, 2")
+    expect(live.locator("#live .decision").nth(-decided)).to_contain_text("cut short by 1, 2")
     expect(live.locator("#live .decision").first).to_contain_text("dB")
     assert live.locator("#live .value-trace circle").count() == live.locator("#live .decision").count() >= 13
 
