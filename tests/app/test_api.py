@@ -46,7 +46,7 @@ def address(bundle) -> Iterator[str]:
         parts = Parts(Engine(), Sessions(), {NAME: moments.load(NAME)})
         with gr.Blocks(analytics_enabled=False) as demo:
             api.build(parts)
-        server = uvicorn.Server(uvicorn.Config(main.asgi(demo), port=0, log_level="error"))
+        server = uvicorn.Server(uvicorn.Config(main.asgi(demo), port=0, log_level="error", log_config=None))
         thread = threading.Thread(target=server.run, daemon=True)
         thread.start()
         while not server.started:

@@ -22,7 +22,7 @@ def served():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    server = uvicorn.Server(uvicorn.Config(main.asgi(demo), port=port, log_level="error"))
+    server = uvicorn.Server(uvicorn.Config(main.asgi(demo), port=port, log_level="error", log_config=None))
     thread = threading.Thread(target=server.run)
     thread.start()
     until(lambda: server.started)

@@ -36,6 +36,9 @@ PAGES = {
 CALLERS = 256
 """Callers that Gradio remembers, half a megabyte each: every call of an endpoint is a new one."""
 
+QUIET_SERVER = {"log_level": "warning", "log_config": None}
+"""None: configuring logging anew would close the handlers, and with them the streams, of other packages."""
+
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]", "::1")
 TITLE = "Cosmos Policy Workbench"
 FRAME = tag(
@@ -141,7 +144,7 @@ def launch(
     demo = build(checkpoint, planner, data)
     print(f"{TITLE} at http://{host}:{port} (stop it with Ctrl-C)", flush=True)
     try:
-        uvicorn.run(asgi(demo, host=host), host=host, port=port, log_level="warning", timeout_graceful_shutdown=2)
+        uvicorn.run(asgi(demo, host=host), host=host, port=port, **QUIET_SERVER, timeout_graceful_shutdown=2)
     finally:
         demo.parts.close()
 

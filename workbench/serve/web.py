@@ -262,6 +262,7 @@ def config(app: FastAPI, host: str, port: int):
         host=host,
         port=port,
         log_level="warning",
+        log_config=None,  # configuring logging anew would close other packages' handlers, and their streams
         access_log=False,
         limit_concurrency=128,
         timeout_keep_alive=30,
