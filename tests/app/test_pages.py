@@ -138,7 +138,8 @@ def page(browser, address):
 
 def open_app(page, address: str) -> None:
     page.set_default_timeout(MINUTES)
-    page.goto(address)
+    with page.expect_response(lambda answer: "queue/join" in answer.url):  # from then on the window is known
+        page.goto(address)
     expect(page.locator("#board .card")).to_have_count(8, timeout=MINUTES)
 
 
