@@ -5,32 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-HORIZONS = {
-    "PnPCounterToCab": 500,
-    "PnPCabToCounter": 500,
-    "PnPCounterToSink": 700,
-    "PnPSinkToCounter": 500,
-    "PnPCounterToMicrowave": 600,
-    "PnPMicrowaveToCounter": 500,
-    "PnPCounterToStove": 500,
-    "PnPStoveToCounter": 500,
-    "OpenSingleDoor": 500,
-    "CloseSingleDoor": 500,
-    "OpenDoubleDoor": 1000,
-    "CloseDoubleDoor": 700,
-    "OpenDrawer": 500,
-    "CloseDrawer": 500,
-    "TurnOnStove": 500,
-    "TurnOffStove": 500,
-    "TurnOnSinkFaucet": 500,
-    "TurnOffSinkFaucet": 500,
-    "TurnSinkSpout": 500,
-    "CoffeeSetupMug": 600,
-    "CoffeeServeMug": 600,
-    "CoffeePressButton": 300,
-    "TurnOnMicrowave": 500,
-    "TurnOffMicrowave": 500,
-}
+from workbench.data.presets import ROBOCASA_HORIZONS
+
+HORIZONS = ROBOCASA_HORIZONS
 """The 24 atomic tasks, as RoboCasa names them, and the control steps after which an episode counts as failed."""
 
 SCENES = ((1, 1), (2, 2), (4, 4), (6, 9), (7, 10))
