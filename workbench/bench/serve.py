@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +19,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from workbench.client import Figures, Limits, Pace, PolicyClient, Refused, Unreachable, drive
+from workbench.client import Figures, Limits, Pace, PolicyClient, Refused, drive
 from workbench.client.rehearsal import Rehearsal
 from workbench.wire import Contract
 
@@ -36,7 +37,8 @@ def main(options: Sequence[str]) -> int:
     parser.add_argument("--requests", type=int, default=1000, help="of all clients together")
     parser.add_argument("--size", type=int, default=128, help="side of the pictures, pixels")
     given = parser.parse_args(options)
-    with server(given.checkpoint, given.calls) as address, closing(PolicyClient(address, timeout=30.0)) as client:
+    asked = ("serve", "--checkpoint", given.checkpoint, "--calls", str(given.calls))
+    with served(*asked, path="/health") as (address, _), closing(PolicyClient(address, timeout=30.0)) as client:
         contract = client.contract()
         chunk = contract.execute_steps
         waiting = Pace(given.hz, chunk, 0, max_age=10.0, deadline=10.0)
@@ -51,25 +53,24 @@ def main(options: Sequence[str]) -> int:
 
 
 @contextmanager
-def server(checkpoint: str, calls: int) -> Iterator[str]:
-    """A policy server in a process of its own; yields its address once it answers."""
+def served(*arguments: str, path: str) -> Iterator[tuple[str, int]]:
+    """`workbench ARGUMENTS` in a process of its own; yields its address and process number once `path` answers."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "workbench", "serve", "--port", str(port)]
-    process = subprocess.Popen([*command, "--checkpoint", checkpoint, "--calls", str(calls)], stdout=subprocess.DEVNULL)
+    command = [sys.executable, "-m", "workbench", *arguments, "--port", str(port)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
     address = f"http://127.0.0.1:{port}"
     try:
-        with closing(PolicyClient(address)) as client:
-            while process.poll() is None:
-                try:
-                    client.health()
-                    break
-                except Unreachable:
-                    time.sleep(0.1)
-            else:
-                raise RuntimeError(f"the server ended with exit code {process.returncode}")
-        yield address
+        while process.poll() is None:
+            try:
+                urllib.request.urlopen(address + path, timeout=10).close()
+                break
+            except OSError:
+                time.sleep(0.05)
+        else:
+            raise RuntimeError(f"the server ended with exit code {process.returncode}")
+        yield address, process.pid
     finally:
         process.terminate()
         process.wait()

@@ -1,0 +1,49 @@
+"""`workbench bench app`: what it says of its figures; the real thing, with two browsers, among the slow tests."""
+
+import json
+
+import pytest
+
+from workbench.bench import app
+
+
+def test_the_figures_in_words():
+    found = {
+        "checkpoint": "mini",
+        "alone": {"first page": 1.234},
+        "crowd": {
+            "browsers": 2,
+            "minutes": 0.5,
+            "answered_each": [4, 6],
+            "answered": 10,
+            "wrong": ["visitor 1, a: <b>\n"],
+            "first_card_seconds": {"median": 1.0, "worst": 2.5},
+            "saw_their_place": 0,
+            "memory_mib": [100.0, 110.0, 111.0],
+        },
+    }
+    said = "\n".join(app.lines(found))
+    assert "first page             1.23 s" in said
+    assert "10 actions answered, 1 not or wrongly" in said
+    assert "actions a browser: 4 to 6" in said
+    assert "1.00 s median, 2.50 s at worst" in said
+    assert "100 MiB at first, 110 half-way, 111 at last" in said
+    assert said.endswith('"visitor 1, a: <b>\\n"')
+
+
+@pytest.mark.parametrize("browsers", ["0", "65"])
+def test_how_many_browsers(browsers):
+    with pytest.raises(ValueError, match=f"expected 1 to 64, got {browsers}"):
+        app.main(["--browsers", browsers])
+
+
+@pytest.mark.slow
+@pytest.mark.browser
+@pytest.mark.sim
+def test_two_browsers_are_answered(chromium, tmp_path, capsys):
+    out = tmp_path / "app.json"
+    assert app.main(["--browsers", "2", "--minutes", "0.2", "--chromium", chromium, "--out", str(out)]) == 0
+    found = json.loads(out.read_text())
+    assert min(found["crowd"]["answered_each"]) >= 2
+    assert found["alone"]["first card, 1 x 1"] <= found["alone"]["eight plans, 1 x 1"]
+    assert found["alone"]["slider"] < found["alone"]["what if"]
