@@ -45,6 +45,8 @@ LAYERS = """
     album
     runs
     results
+    foresight
+    foreseeing
     moments
     recordings
     recalling

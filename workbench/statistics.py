@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float, Num
+from jaxtyping import Bool, Float, Int, Num
 from scipy.stats import binomtest, norm, rankdata
 
 Successes = Sequence[bool] | Bool[np.ndarray, " n"]
@@ -171,17 +171,29 @@ def auc_interval(
     independent; without them every score is its own group. None if the AUC itself is.
     """
     x, y = np.asarray(scores, float), np.asarray(successes, bool)
-    steps = np.zeros(len(x)) if strata is None else np.asarray(strata)
-    if auc(x, y, strata=steps) is None:
+    if auc(x, y, strata=strata) is None:
         return None
-    names = np.arange(len(x)) if groups is None else np.asarray(groups)
-    members = [np.flatnonzero(names == name) for name in np.unique(names)]
-    generator = np.random.default_rng(seed)
-    draws = []
-    for _ in range(resamplings):
-        picked = np.concatenate([members[i] for i in generator.integers(len(members), size=len(members))])
-        draws.append(auc(x[picked], y[picked], strata=steps[picked]))
-    found = [draw for draw in draws if draw is not None]  # a resampling without a pair says nothing
+    _, group = np.unique(np.arange(len(x)) if groups is None else np.asarray(groups), return_inverse=True)
+    won, pairs = _pairs(x, y, np.zeros(len(x)) if strata is None else np.asarray(strata), group)
+    drawn = np.random.default_rng(seed).integers(len(won), size=(resamplings, len(won)))
+    times = np.stack([np.bincount(draw, minlength=len(won)) for draw in drawn]).astype(float)
+    compared = ((times @ pairs) * times).sum(1)
+    found = compared > 0  # a resampling without a pair says nothing
+    draws = ((times[found] @ won) * times[found]).sum(1) / compared[found]
     tail = (1 - confidence) / 2
-    low, high = np.quantile(found, [tail, 1 - tail])
+    low, high = np.quantile(draws, [tail, 1 - tail])
     return float(low), float(high)
+
+
+def _pairs(
+    x: Float[np.ndarray, " n"], y: Bool[np.ndarray, " n"], strata: Num[np.ndarray, " n"], group: Int[np.ndarray, " n"]
+) -> tuple[Float[np.ndarray, "g g"], Float[np.ndarray, "g g"]]:
+    """Of every two groups: how many pairs of the same stratum are in order, and how many pairs there are."""
+    won, pairs = np.zeros((2, group.max() + 1, group.max() + 1))
+    for name in np.unique(strata):
+        good, bad = np.flatnonzero(y & (strata == name)), np.flatnonzero(~y & (strata == name))
+        above = np.subtract.outer(x[good], x[bad])
+        places = np.ix_(group[good], group[bad])
+        np.add.at(won, places, (np.sign(above) + 1) / 2)
+        np.add.at(pairs, places, 1.0)
+    return won, pairs
