@@ -9,7 +9,7 @@ from workbench import collect_aloha
 from workbench.data import check, readers
 from workbench.envs import aloha
 from workbench.envs.aloha_expert import expert, solve
-from workbench.envs.base import Env
+from workbench.envs.base import Env, Furnished
 from workbench.envs.process import ProcessEnv
 from workbench.planning import run
 from workbench.platforms import PLATFORMS
@@ -138,6 +138,18 @@ def test_what_is_no_action_or_no_snapshot_is_refused(env):
     for snapshot in ({}, {"aloha": np.zeros(5), "counters": np.zeros(3)}, {"physics": np.zeros(70)}):
         with pytest.raises(ValueError, match="expected a snapshot of aloha_sim"):
             env.restore(snapshot)
+
+
+@pytest.mark.sim
+def test_the_cube_can_be_moved_by_hand(env):
+    env.reset(0, 2, 0)
+    assert isinstance(env, Furnished)
+    before = env.objects()["red_cube"]
+    env.move("red_cube", np.array([0.05, -0.02, 0.0]))
+    np.testing.assert_allclose(env.objects()["red_cube"] - before, [0.05, -0.02, 0], atol=1e-12)
+    for name, by in (("blue_cube", np.zeros(3)), ("red_cube", np.full(3, np.nan))):
+        with pytest.raises(ValueError, match="expected"):
+            env.move(name, by)
 
 
 @pytest.mark.sim

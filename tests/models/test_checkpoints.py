@@ -1,6 +1,7 @@
 """A checkpoint survives saving, and one that is damaged is refused in one line."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -90,6 +91,15 @@ def test_a_planner_names_its_tokenizer_and_shares_it(saved):
     assert not (saved.parent / "planner/tokenizer.safetensors").exists()
     first, second = checkpoints.load_pair(saved, saved.parent / "planner")
     assert second.tokenizer is first.tokenizer
+
+
+def test_a_planner_that_is_not_trained_yet_is_the_policy_itself_and_said(saved, caplog):
+    policy = replace(checkpoints.load(saved), planner="tiny-planner")
+    checkpoints.save(policy, saved, readme="", dtype=torch.float32)
+    first, second = checkpoints.load_pair(saved)
+    assert second is first and "tiny-planner, which is not beside it" in caplog.text
+    with pytest.raises(ValueError, match="tiny-planer"):
+        checkpoints.load_pair(saved, "tiny-planer")
 
 
 def test_parts_that_do_not_go_together_are_refused():

@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 import torch
 
+from workbench.cli import main
 from workbench.data.writers import write_demonstrations, write_rollout
 from workbench.models import checkpoints
 from workbench.planning import run
 from workbench.policy import predict
 from workbench.training.chain import run_stage
 from workbench.training.recipes import MINI, DenoiserRecipe, TokenizerRecipe
+from workbench.training.tokenizer import initial
 from workbench.types import Episode, Observation
 
 VAE = dict(MINI.tokenizer.vae) | {"base_dim": 4}
@@ -118,3 +120,35 @@ def test_a_second_round_goes_on_from_the_first(finished, data, tmp_path):
 def test_unknown_stages_are_refused(data, tmp_path, stage):
     with pytest.raises(ValueError, match="planner-2, planner-3"):
         run(run_stage(TOY, stage, [data], tmp_path, workers=1))
+
+
+def test_a_tokenizer_may_start_with_another_checkpoints(finished):
+    started = initial(replace(TOY.tokenizer, init=str(finished / "toy")), seed=5)
+    theirs = checkpoints.load(finished / "toy").tokenizer.state_dict()
+    assert all(torch.equal(weight, theirs[name]) for name, weight in started.state_dict().items())
+    with pytest.raises(ValueError, match="tokenizer of another shape than this recipe"):
+        initial(TokenizerRecipe(vae=VAE | {"base_dim": 8}, init=str(finished / "toy")), seed=0)
+
+
+@pytest.mark.sim
+def test_an_aloha_policy_by_the_documented_commands(tmp_path):
+    """Demonstrations, training and evaluation of the two arms, each by its command, with tiny numbers."""
+    pytest.importorskip("gym_aloha")
+    data, out, results = (str(tmp_path / name) for name in ("data", "run", "results"))
+    small = ["tokenizer.iterations=2", "tokenizer.batch=2", "tokenizer.vae.base_dim=4", "net.num_layers=1"]
+    small += ["policy.iterations=2", "policy.batch=4", "spec.render_size=32"]
+    train = ["train", "--preset", "mini-aloha", "--data", data, "--out", out, "--workers", "1"]
+    train += [word for setting in small for word in ("--set", setting)]
+    collect = ["collect", "--suite", "aloha_sim", "--demos", "2", "--workers", "1", "--image-size", "32"]
+    assert main([*collect, "--out", data]) == 0
+    assert main([*train, "--stage", "tokenizer"]) == 0
+    assert main([*train, "--stage", "policy"]) == 0
+    rollout = ["rollout", "--checkpoint", f"{out}/mini-aloha", "--suite", "aloha_sim", "--episodes", "2"]
+    assert main([*rollout, "--calls", "1", "--out", results]) == 0
+    policy = checkpoints.load(f"{out}/mini-aloha")
+    assert policy.suites == ("aloha_sim",) and policy.layout.shape == (16, 11, 8, 8)
+    assert policy.stats.actions_min.shape == (14,) and policy.spec.execute_steps == 25
+    total = json.loads((tmp_path / "results/results.json").read_text())["total"]
+    assert total["episodes"] == 2 and 0 <= total["mean_score"] <= 1
+    low, high = total["mean_score_interval"]
+    assert low <= total["mean_score"] <= high

@@ -30,7 +30,13 @@ SETTLE_STEPS = 10
 """The cube falls on the table during these."""
 SHADOWS = 1024
 """Side of the shadow map, where gym-aloha has 4096: a software renderer takes half the time, and it hardly shows."""
+FINER = 2
+"""Pictures are rendered at this multiple of their side and made smaller: edges as smooth as with four samples a pixel,
+which take a software renderer up to 1.5 times as long, because what costs is the arms' many small faces."""
 INSTALL = "pip install -c constraints.txt gym-aloha==0.1.5 dm-control==1.0.28"
+CUBE = "red_cube"
+CUBE_PLACE, CUBE_MOTION = slice(16, 19), slice(16, 22)
+"""The cube in MuJoCo's positions and in its velocities, behind 16 joints."""
 STAGES = 4
 """gym-aloha's: touched by the right gripper, lifted, touched by the left one, off the table in the left one."""
 
@@ -60,6 +66,7 @@ class AlohaEnv:
         self.task, self.steps, self.stage = 0, 0, 0
         self.model = mujoco.MjModel.from_xml_path(str(assets() / "bimanual_viperx_transfer_cube.xml"))
         self.model.vis.quality.shadowsize = SHADOWS
+        self.model.vis.quality.offsamples = 0  # see FINER
         self.data = mujoco.MjData(self.model)
         self._substeps = round(CONTROL_SECONDS / self.model.opt.timestep)
         self._renderer = None
@@ -132,6 +139,20 @@ class AlohaEnv:
         self._mujoco.mj_step1(self.model, self.data)  # contacts; the warm start stays as it is
         self.task, self.steps, self.stage = map(int, snapshot["counters"])
 
+    def objects(self) -> dict[str, Float[np.ndarray, "3"]]:
+        """Where the cube is, metres."""
+        return {CUBE: self.data.qpos[CUBE_PLACE].copy()}
+
+    def move(self, name: str, by: Float[np.ndarray, "3"]) -> None:
+        """Put the cube `by` metres beside where it is, at rest. ValueError for another name."""
+        if name != CUBE:
+            raise ValueError(f"object: expected {CUBE}; got {name!r}")
+        if np.shape(by) != (3,) or not np.isfinite(by).all():
+            raise ValueError(f"expected three finite numbers of metres, got {by}")
+        self.data.qpos[CUBE_PLACE] += by
+        self.data.qvel[CUBE_MOTION] = 0
+        self._mujoco.mj_forward(self.model, self.data)
+
     def close(self) -> None:
         """Release the renderer. Idempotent."""
         if self._renderer is not None:
@@ -155,7 +176,8 @@ class AlohaEnv:
 
     def _render(self, camera: str) -> Image:
         """A picture 4 to 3 like the robot's cameras', squashed to a square as its pictures are (METHOD.md 1.2)."""
-        width, height = round(self.image_size * 4 / 3), self.image_size
+        height = FINER * self.image_size
+        width = round(height * 4 / 3)
         if self._renderer is None:
             self.model.vis.global_.offwidth = max(width, self.model.vis.global_.offwidth)
             self.model.vis.global_.offheight = max(height, self.model.vis.global_.offheight)

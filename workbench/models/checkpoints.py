@@ -9,6 +9,7 @@ weights into memory: they cost their size there once, and nothing before they ar
 
 import difflib
 import hashlib
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -31,6 +32,7 @@ from workbench.models.weights import with_weights
 from workbench.normalize import Statistics
 from workbench.platforms import PLATFORMS, PlatformSpec
 
+log = logging.getLogger(__name__)
 SCHEMA = 1
 STORED = (
     *("chunk_size", "execute_steps", "gamma", "calls", "sigma_max", "sigma_min"),
@@ -47,6 +49,14 @@ def folder() -> Path:
 def available() -> list[str]:
     """Names of the shipped checkpoints."""
     return sorted(path.parent.name for path in folder().glob("*/config.json"))
+
+
+def describe(name: str | Path) -> tuple[str, tuple[str, ...]]:
+    """Name of the platform that a checkpoint is for, and the suites it was trained for, without loading it."""
+    if str(name).startswith(untrained.PREFIX):
+        return untrained.platform_of(str(name)), ()
+    config = files.read_json(resolve(name) / "config.json")
+    return str(config["platform"]["name"]), tuple(map(str, config["description"].get("suites", ())))
 
 
 def load(
@@ -74,10 +84,14 @@ def load(
 def load_pair(policy: str | Path, planner: str | Path | None = None, **settings: Any) -> tuple[Bundle, Bundle]:
     """A policy and what imagines and values for it: `planner`, else the one that its config names, else itself.
 
-    A tokenizer that both have is held once. Raises ValueError if the two do not go together.
+    One that is named and not there has not been trained yet: the policy plans for itself, and a warning says so. A
+    tokenizer that both have is held once. Raises ValueError if the two do not go together.
     """
     first = load(policy, **settings)
     wanted = planner or (first.planner and _beside(resolve(policy), first.planner))
+    if planner is None and wanted is not None and not wanted.exists():
+        log.warning("%s names the planning model %s, which is not beside it: it plans for itself", policy, wanted.name)
+        wanted = None
     if wanted is None or _source(wanted) == _source(policy):
         return first, first
     second = load(wanted, share=first, **settings)

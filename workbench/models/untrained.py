@@ -48,8 +48,7 @@ def untrained(name: str, *, device: str | None = None, dtype: torch.dtype | None
     `device`: default CUDA where there is one. `dtype`: default bfloat16, as the published model runs.
     Raises ValueError for an unknown name, listing the known ones.
     """
-    size, _, platform = name.removeprefix(PREFIX).partition("@")
-    platform = platform or "libero"
+    size, platform = name.removeprefix(PREFIX).partition("@")[0], platform_of(name)
     if size not in BLOCKS or platform not in PLATFORMS:
         known = ", ".join(f"{PREFIX}{known}" for known in BLOCKS)
         raise ValueError(
@@ -70,6 +69,11 @@ def untrained(name: str, *, device: str | None = None, dtype: torch.dtype | None
         stats=_unit(spec),
     )
     return bundle.to_dtype(settings[1]).to(device)
+
+
+def platform_of(name: str) -> str:
+    """The platform in such a name; not looked up."""
+    return name.partition("@")[2] or "libero"
 
 
 def _filled(make: Callable[[], nn.Module], device: str, dtype: torch.dtype) -> nn.Module:

@@ -17,6 +17,8 @@ class TokenizerRecipe:
 
     vae: Mapping[str, Any]
     """Arguments of diffusers' `AutoencoderKLWan`."""
+    init: str | None = None
+    """Checkpoint with whose tokenizer it starts: a name or a folder; None: from scratch."""
     iterations: int = 1600
     batch: int = 16
     learning_rate: float = 1.5e-3
@@ -155,10 +157,32 @@ MINI_128 = replace(
 )
 """The same at 128 pixels, with as many tokens."""
 
+MINI_ALOHA = Recipe(
+    name="mini-aloha",
+    spec=replace(
+        PLATFORMS["aloha"],
+        execute_steps=25,  # once more while the gripper is above the cube, where its own camera sees it
+        gamma=0.99,
+        calls=5,
+        # 50 x 14 numbers fill most of a frame of 16 x 8 x 8: each is written once, not 20 times as in mini.
+        sigma_min=1.0,
+        image_size=128,
+        render_size=128,
+        center_crop=False,
+    ),
+    net=MINI_128.net,
+    text_positions=MINI_128.text_positions,
+    tokenizer=MINI_128.tokenizer,
+    policy=replace(MINI_128.policy, iterations=2000, sigmas=SigmaDistribution().scaled(0.4)),
+    planner=replace(MINI_128.planner, sigmas=SigmaDistribution().scaled(0.4)),
+    suites=("aloha_sim",),
+)
+"""Two arms, three cameras, chunks of 50, with the network and the tokenizer of a small LIBERO model."""
+
 AnyRecipe = TypeVar("AnyRecipe")
 """A recipe, or another dataclass of numbers."""
 
-PRESETS: dict[str, Recipe] = {recipe.name: recipe for recipe in (MINI, MINI_128)}
+PRESETS: dict[str, Recipe] = {recipe.name: recipe for recipe in (MINI, MINI_128, MINI_ALOHA)}
 
 
 def with_settings(recipe: AnyRecipe, settings: Sequence[str]) -> AnyRecipe:

@@ -9,6 +9,7 @@ from diffusers import AutoencoderKLWan
 from jaxtyping import UInt8
 from torch import Tensor
 
+from workbench.models import checkpoints
 from workbench.models.tokenizer import Tokenizer
 from workbench.training import schedule
 from workbench.training.bank import prepared, split
@@ -30,9 +31,7 @@ def train_tokenizer(
     pictures = gather(chosen, recipe, PICTURES, seed=seed)
     held_out = gather(measured or chosen, recipe, MEASURED, seed=seed + 1)
     settings = recipe.tokenizer
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        model = Tokenizer(AutoencoderKLWan(**settings.vae), causal=False)
+    model = initial(settings, seed=seed)
 
     def loss(iteration: int, generator: torch.Generator, team: Team) -> tuple[Tensor, dict[str, float]]:
         rows = torch.randint(len(pictures), (settings.batch // team.size,), generator=generator)
@@ -61,6 +60,23 @@ def train_tokenizer(
         measure=lambda average: {"psnr": psnr(average, held_out)},
     )
     return normalised(trained, pictures)
+
+
+def initial(settings: TokenizerRecipe, *, seed: int) -> Tokenizer:
+    """What training starts from: random weights, or those of another checkpoint; ValueError if they have no place."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        model = Tokenizer(AutoencoderKLWan(**settings.vae), causal=False)
+    if settings.init is not None:
+        source = checkpoints.load(settings.init, device="cpu", dtype=torch.float32).tokenizer
+        try:
+            model.load_state_dict(source.state_dict())
+        except RuntimeError:
+            raise ValueError(
+                f"tokenizer.init: {settings.init} has a tokenizer of another shape than this recipe: "
+                "choose another, or train from scratch"
+            ) from None
+    return model
 
 
 def reconstruction_loss(
