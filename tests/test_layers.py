@@ -51,6 +51,7 @@ LAYERS = """
     recordings
     recalling
     views
+    exports
     timings
     course
     widgets

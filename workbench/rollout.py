@@ -11,7 +11,6 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
-from scipy.stats import spearmanr
 
 from workbench.control import Decide, Events, act, alone, best_of_n, execute, tap, union
 from workbench.envs.base import Env
@@ -23,6 +22,7 @@ from workbench.planning.events import ChunkExecuted, Decided, EpisodeEnded, Exec
 from workbench.planning.seeds import continuation_seed, episode_seed
 from workbench.planning.settings import PlanSettings
 from workbench.platforms import PlatformSpec
+from workbench.statistics import spearman
 from workbench.types import Candidate, Episode, Moment, Observation, Outcome, Plan
 
 FIXED_INITS = 50
@@ -350,9 +350,7 @@ def regret(plan: Plan) -> float | None:
 def rank_correlation(plan: Plan) -> float | None:
     """Spearman's correlation of value and worth over the executed candidates, in [-1, 1].
 
-    None where it means nothing: fewer than three candidates, or all values or all worths the same.
+    None where it means nothing: see `statistics.spearman`.
     """
     both = [(c.value, c.outcome.worth) for c in plan.candidates if c.outcome and c.value is not None]
-    if len(both) < 3 or any(len(set(column)) == 1 for column in zip(*both, strict=True)):
-        return None
-    return float(spearmanr(*zip(*both, strict=True)).statistic)
+    return spearman(*zip(*both, strict=True)) if both else None

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, Num
-from scipy.stats import binomtest, norm, rankdata
+from scipy.stats import binomtest, norm, rankdata, spearmanr
 
 Successes = Sequence[bool] | Bool[np.ndarray, " n"]
 Scores = Sequence[float] | Float[np.ndarray, " n"]
@@ -197,3 +197,13 @@ def _pairs(
         np.add.at(won, places, (np.sign(above) + 1) / 2)
         np.add.at(pairs, places, 1.0)
     return won, pairs
+
+
+def spearman(first: Sequence[float], second: Sequence[float]) -> float | None:
+    """Spearman's rank correlation of two columns of equal length, in [-1, 1].
+
+    None where it means nothing: fewer than three pairs, or a column whose numbers are all the same.
+    """
+    if len(first) < 3 or any(len(set(column)) == 1 for column in (first, second)):
+        return None
+    return float(spearmanr(first, second).statistic)

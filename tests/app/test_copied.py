@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from workbench import cli, moments
-from workbench.app.copied import as_command, as_python, unusual
+from workbench.app.copied import as_command, as_python
+from workbench.exports import unusual
 from workbench.models import checkpoints
 from workbench.planning import run
 from workbench.planning.best_of_n import plan_events

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from workbench import views
-from workbench.app import copied
+from workbench.app import copied, exported
 from workbench.app.engine import PHASES, Engine, Loading
 from workbench.app.kept import Keeping, Kept
 from workbench.app.panel import waiting
@@ -225,7 +225,9 @@ class Board:
         if self.plan.yours is not None:  # the command has no flag for it
             del copies["Copy as command"]
         texts = {label: write(self.plan, self.recorded.name) for label, write in copies.items()}
-        return views.copy_html(texts, files={"Download": f"/runs/{self.run}.zip"} if self.run else {})
+        forms = {"Download": "zip"} | ({"Picture": "png", "Film": "mp4"} if exported.whole(self.plan) else {})
+        files = {label: f"/runs/{self.run}.{form}" for label, form in forms.items()}
+        return views.copy_html(texts, files=files if self.run else {})
 
     def truth_html(self) -> str:
         """Imagined beside real for the picked candidate, else the chosen one; empty if it was not executed."""

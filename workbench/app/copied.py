@@ -1,16 +1,8 @@
 """A plan on the page as what makes it again elsewhere: a few lines of Python, or one command."""
 
-import shlex
-from collections.abc import Mapping
-from dataclasses import asdict, fields
-from typing import Any
-
 from workbench.app.parts import OPENED
-from workbench.planning.settings import PlanSettings
+from workbench.exports import command_of, unusual
 from workbench.types import Plan
-
-FLAGLESS = ("upstream_compatible",)
-"""Settings that the command has no flag for."""
 
 PYTHON = """\
 from workbench import moments
@@ -50,19 +42,8 @@ def as_command(plan: Plan, moment: str, *, out: str = "my-plan") -> str:
     if moment.startswith(OPENED):
         return ""
     names = _names(plan)
-    words = ["workbench", "plan", "--checkpoint", names["policy"], "--planner-checkpoint", names["planner"]]
-    words += ["--moment", moment]
-    for name, value in unusual(plan).items():
-        if name not in FLAGLESS:
-            words += [f"--{name.replace('_', '-')}", str(value)]
-    return shlex.join([*words, "--out", out])
-
-
-def unusual(plan: Plan) -> Mapping[str, Any]:
-    """The plan's settings that are not the defaults, and always its seed."""
-    usual, known = asdict(PlanSettings()), {field.name for field in fields(PlanSettings)}
-    given = {name: value for name, value in plan.config.items() if name in known}
-    return {name: value for name, value in given.items() if name == "seed" or value != usual[name]}
+    where = ["--checkpoint", names["policy"], "--planner-checkpoint", names["planner"], "--moment", moment]
+    return command_of(plan, where, out=out)
 
 
 def _names(plan: Plan) -> dict[str, str]:

@@ -4,6 +4,7 @@ import os
 import socket
 import warnings
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib import resources
 
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read when gradio is imported
@@ -14,7 +15,7 @@ from fastapi import FastAPI, Response
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from workbench import moments, recordings, runtime, views
-from workbench.app import api, denoise, kept, live, plan, start, study, what_if
+from workbench.app import api, denoise, exported, kept, live, plan, start, study, what_if
 from workbench.app import recordings as recordings_page
 from workbench.app.engine import Engine, suite_of
 from workbench.app.library import MOST_BYTES, Library
@@ -95,20 +96,38 @@ def asgi(demo: gr.Blocks, *, host: str = "127.0.0.1") -> FastAPI:
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     if host in LOOPBACK:  # a page of another site must not reach this one through a name of its own
         app.add_middleware(TrustedHostMiddleware, allowed_hosts=[*LOOPBACK])
-    app.get("/runs/{name}.zip")(run_as_zip)
+    _serve_runs(app, lambda: demo.parts.engine.spec)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "SSR mode is not supported")  # nor is it asked for
         return _mounted(app, demo, theme, head=f"{views.head_html()}<style>{css}</style><script>{script}</script>")
 
 
-def run_as_zip(name: str) -> Response:
-    """A kept run to take along; 404 and one line if there is none of that name."""
-    try:
-        content = kept.zipped(name)
-    except ValueError as error:
-        return Response(str(error), 404, media_type="text/plain")
-    as_file = {"Content-Disposition": f'attachment; filename="{name}.zip"'}
-    return Response(content, headers=as_file, media_type="application/zip")
+def _serve_runs(app: FastAPI, spec: exported.Spec) -> None:
+    """Kept runs to take along: the folder, the picture, the film; 404 and one line where there is none."""
+
+    def zipped(name: str) -> bytes:
+        with suppress(ValueError, OSError, RuntimeError):  # without them it is still worth having
+            exported.complete(name, spec)
+        return kept.zipped(name)
+
+    made = {
+        "zip": ("application/zip", zipped),
+        "png": ("image/png", lambda name: exported.picture(name, spec).read_bytes()),
+        "mp4": ("video/mp4", lambda name: exported.film(name, spec).read_bytes()),
+    }
+
+    def answer(name: str, form: str) -> Response:
+        try:
+            media_type, make = made[form]
+            content = make(name)
+        except KeyError:
+            return Response(f"expected one of {', '.join(made)}", 404, media_type="text/plain")
+        except (ValueError, OSError, RuntimeError) as error:
+            return Response(str(getattr(error, "strerror", None) or error), 404, media_type="text/plain")
+        as_file = {"Content-Disposition": f'attachment; filename="{name}.{form}"'}
+        return Response(content, headers=as_file, media_type=media_type)
+
+    app.get("/runs/{name}.{form}")(answer)
 
 
 def _mounted(app: FastAPI, demo: gr.Blocks, theme: gr.themes.Base, *, head: str) -> FastAPI:

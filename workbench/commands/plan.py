@@ -22,6 +22,7 @@ PHASES = {"propose": "proposing", "imagine": "imagining", "value": "valuing"}
 def run(options: argparse.Namespace) -> None:
     """Decide once, from a live, a recorded or a shipped moment; write the folder."""
     from workbench.envs.suites import suite as find_suite
+    from workbench.exports import command_of, write_film, write_picture
     from workbench.runs import check_folder, save_plan
     from workbench.views import plan_html
     from workbench.views.seen import as_seen
@@ -41,9 +42,23 @@ def run(options: argparse.Namespace) -> None:
         made = _decide(policy, planner, moment, settings)
         if options.execute != "none":
             made = _execute(env(), policy, made, options.execute)
-    page = plan_html(as_seen(made, policy.spec))
-    folder = save_plan(made, options.out, extra={"plan.html": page})
+    seen = as_seen(made, policy.spec)
+    folder = save_plan(made, options.out, extra={"plan.html": plan_html(seen)})
+    if options.execute == "all":
+        write_picture(seen, folder, command=command_of(made, _where(options, moment)))
+        write_film(seen, folder)
     print(f"{headline(made)}\n{folder / 'plan.html'}")
+
+
+def _where(options: argparse.Namespace, moment: "Moment") -> list[str]:
+    """The flags that lead to that moment, with these checkpoints."""
+    said = {"checkpoint": options.checkpoint, "planner-checkpoint": options.planner_checkpoint}
+    if options.moment:
+        said["moment"] = options.moment
+    else:
+        suite, task, _ = moment.address.split("/")
+        said |= {"suite": suite, "task": task, "init": options.init, "step": options.step}
+    return [word for name, value in said.items() if value is not None for word in (f"--{name}", str(value))]
 
 
 def _shipped(options: argparse.Namespace) -> "Moment":

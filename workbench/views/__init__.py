@@ -4,6 +4,8 @@
     cards_html(plan)            candidate cards with headline, modes and paths
     truth_html(plan, index)     imagined beside real for one executed candidate
     offer_html(plan, index)     the offer to execute a candidate
+    reveal_picture(plan)        imagined, real and worth of all candidates as one picture to keep;
+                                `reveal_frames` the same as a film
     outcomes_html(plan)         believed value against realised worth, all candidates
     orbit_html(plan)            all paths in a figure that a drag turns
     episode_html(state)         a closed loop, live or finished
@@ -45,7 +47,9 @@ from workbench.views.grid import grid_html, grid_picture, reference_of
 from workbench.views.page import fragment, head_html, plan_html
 from workbench.views.panel import panel_html
 from workbench.views.paths import actions_figure, orbit_html, paths_figure
+from workbench.views.poster import reveal_picture
 from workbench.views.recording import OPENINGS, recording_html
+from workbench.views.reel import reveal_frames
 from workbench.views.reveal import offer_html, outcomes_html, truth_html
 from workbench.views.seen import answer_as_seen, as_seen, denoising_as_seen, observation_as_seen
 from workbench.views.steer import steer_html
@@ -89,6 +93,8 @@ __all__ = [
     "plan_html",
     "recording_html",
     "reference_of",
+    "reveal_frames",
+    "reveal_picture",
     "schedule_svg",
     "shares",
     "skip_html",

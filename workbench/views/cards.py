@@ -223,10 +223,9 @@ def _outcome(outcome: Outcome | None) -> str:
     """What really happened, as a strip over the picture; one continuation is one draw."""
     if outcome is None:
         return ""
-    what = f"✓ {outcome.steps} steps" if outcome.success else "✗ fails"
-    draws = tag("small", f"{int(outcome.success)} of 1")
+    what, draws = words.truth(outcome)
     css_class = "outcome success" if outcome.success else "outcome failure"
-    return tag("strong", what, draws, class_=css_class, title="one continuation is one draw")
+    return tag("strong", what, tag("small", draws), class_=css_class, title="one continuation is one draw")
 
 
 def facts_html(plan: Plan) -> str:

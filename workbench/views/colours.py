@@ -23,8 +23,12 @@ def colour(index: int) -> str:
 
 def own(index: int) -> str:
     """CSS that hands candidate `index`'s colour, and a text colour that reads on it, to all inside."""
-    luminance = rgb(colour(index)) @ [0.2126, 0.7152, 0.0722]
-    return f"--own:{colour(index)};--on:{'#14171c' if luminance > 118 else '#fff'}"
+    return f"--own:{colour(index)};--on:{reads_on(colour(index))}"
+
+
+def reads_on(hex_colour: str) -> str:
+    """The hex colour of text that reads on it."""
+    return "#14171c" if rgb(hex_colour) @ [0.2126, 0.7152, 0.0722] > 118 else "#fff"
 
 
 def rgb(hex_colour: str) -> Float[np.ndarray, "3"]:

@@ -12,6 +12,7 @@ from jaxtyping import Float
 
 from workbench.interventions import Change, Told
 from workbench.planning.aggregate import SUCCESS
+from workbench.statistics import spearman
 from workbench.types import Candidate, Outcome, Plan
 
 RULES = {
@@ -240,6 +241,20 @@ def result(outcome: Outcome) -> str:
     """What happened: "succeeds in 41 steps", "fails (120 steps)"."""
     steps = f"{outcome.steps} {_plural(outcome.steps, 'step')}"
     return f"succeeds in {steps}" if outcome.success else f"fails ({steps})"
+
+
+def truth(outcome: Outcome) -> tuple[str, str]:
+    """The same for a small place, and in how many of its continuations: "✓ 41 steps", "1 of 1"."""
+    what = f"✓ {outcome.steps} {_plural(outcome.steps, 'step')}" if outcome.success else "✗ fails"
+    return what, f"{int(outcome.success)} of 1"
+
+
+def agreement(plan: Plan) -> str:
+    """How far the order of the values is that of the truth, over the executed candidates; empty where that means
+    nothing (see `statistics.spearman`)."""
+    both = [(c.value, c.outcome.worth) for c in plan.candidates if c.outcome is not None and c.value is not None]
+    found = spearman(*zip(*both, strict=True)) if both else None
+    return "" if found is None else f"rank correlation of value and truth {found:+.2f} (n = {len(both)})"
 
 
 def regret(plan: Plan) -> float | None:
