@@ -48,6 +48,7 @@ LAYERS = """
     foresight
     foreseeing
     moments
+    opening
     recordings
     recalling
     views

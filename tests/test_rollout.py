@@ -301,6 +301,7 @@ def test_regret_and_rank_correlation_of_known_numbers():
     assert rank_correlation(plan) == pytest.approx(0.2)
     assert regret(replace(plan, best=3)) == 0.0
     assert realised_return(False, 3, gamma=0.9) == 0.0
+    assert realised_return(False, 3, gamma=0.9, score=0.5) == pytest.approx(0.5 * 0.9**3), "a partial score"
 
 
 @pytest.mark.sim

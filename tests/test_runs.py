@@ -35,7 +35,7 @@ def some_plan(*, snapshot: bool = True) -> Plan:
         Candidate(0, 4, g.standard_normal((8, 7)), g.random((9, 3)), futures, values, 0.25, 1),
         Candidate(1, 5, g.standard_normal((8, 7)).astype(np.float32), None, {}, None, None, None),
         Candidate(2, 6, g.standard_normal((8, 7)), None, {}, g.random((1, 1)), 0.5, 0, executed, handle=object()),
-        Candidate(3, 7, g.standard_normal((8, 7)), outcome=Outcome(False, 60, 0.0)),
+        Candidate(3, 7, g.standard_normal((8, 7)), outcome=Outcome(False, 60, 0.0, score=0.5)),
     )
     arrays = {
         "physics": g.standard_normal(40),

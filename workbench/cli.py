@@ -130,6 +130,7 @@ def _app(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--port", type=whole(1, 65535), default=7860, help="of the page")
     parser.add_argument("--checkpoint", default="mini", help="name, folder, .pt file or owner/name on the Hub")
     parser.add_argument("--planner-checkpoint", help="what imagines and values; default: the policy's own choice")
+    parser.add_argument("--suite", help="whose moments to open on, default: those of the checkpoint's robot")
     parser.add_argument(
         "--data", nargs="+", default=[], metavar="DIR", help="folders of episodes to list on Recordings"
     )

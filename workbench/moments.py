@@ -187,12 +187,12 @@ class _Search:
         bare = yield from propose(self.policy, moment, settings)
         truth = yield from execute_candidates(self.env, self.policy, bare, seed=settings.seed)
         score = contrast(truth)
-        name = moment.address.replace("/", "-").replace("@", "-step")
+        name = _name(moment)
         scores = {other: float(_about(self.out / other)["score"]) for other in self.kept()} | {name: score}
         best = select(scores, self.count)
         if chosen := score > 0 and name in best:
             plan = yield from plan_events(self.policy, self.planner, moment, settings=settings)
-            self._save(name, _with_truth(plan, truth, self.policy.spec.primary), score)
+            _save(self.out / name, _with_truth(plan, truth, self.policy.spec.primary), score)
             for displaced in scores.keys() - set(best):
                 _remove(self.out / displaced)
         yield Examined(moment.address, score, why(truth), chosen)
@@ -200,11 +200,32 @@ class _Search:
     def kept(self) -> list[str]:
         return [name for name in available(self.out) if name.startswith(f"{self.suite.name}-")]
 
-    def _save(self, name: str, plan: Plan, score: float) -> None:
-        title = f"{plan.moment.instruction.capitalize()}, from step {_step(plan.moment)}"
-        about = {"schema": SCHEMA, "title": title, "why": why(plan), "score": round(score, 3)}
-        text = json.dumps(about, indent=1, ensure_ascii=False) + "\n"
-        save_plan(plan, self.out / name, quality=QUALITY, extra={"moment.json": text})
+
+def record(
+    env: Env,
+    policy: Bundle,
+    planner: Bundle,
+    *,
+    suite: Suite,
+    init: int,
+    decisions: int,
+    settings: PlanSettings,
+    out: str | Path,
+) -> Events:
+    """Plan once after the policy's first `decisions` from a fixed initial state of the suite's first task, execute
+    all candidates, and keep that as a moment in `out`, whatever its contrast. Returns its name.
+    """
+    step, address = decisions * policy.spec.execute_steps, f"{suite.name}/0/{init}"
+    env.reset(0, init, settings.seed)
+    luck = episode_seed(settings.seed, 0, init)
+    yield from act(env, policy.spec, alone(policy, calls=settings.calls), seed=luck, until=step, address=address)
+    seen = env.observe(policy.spec.cameras)
+    here = Moment(seen, env.instruction, f"{address}@{env.steps}", env.snapshot())
+    plan = yield from plan_events(policy, planner, here, settings=settings)
+    truth = yield from execute_candidates(env, policy, plan, seed=settings.seed)
+    name = _name(here)
+    _save(Path(out) / name, _with_truth(plan, truth, policy.spec.primary), contrast(truth))
+    return name
 
 
 def select(scores: Mapping[str, float], count: int) -> list[str]:
@@ -232,6 +253,17 @@ def _short(outcome: Outcome | None, camera: str) -> Outcome | None:
     film = outcome.frames[camera]
     picked = np.linspace(0, len(film) - 1, min(len(film), FILM_FRAMES)).round().astype(int)
     return replace(outcome, frames={camera: film[picked]})
+
+
+def _save(path: Path, plan: Plan, score: float) -> None:
+    title = f"{plan.moment.instruction.capitalize()}, from step {_step(plan.moment)}"
+    about = {"schema": SCHEMA, "title": title, "why": why(plan), "score": round(score, 3)}
+    text = json.dumps(about, indent=1, ensure_ascii=False) + "\n"
+    save_plan(plan, path, quality=QUALITY, extra={"moment.json": text})
+
+
+def _name(moment: Moment) -> str:
+    return moment.address.replace("/", "-").replace("@", "-step")
 
 
 def _remove(path: Path) -> None:

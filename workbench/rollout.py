@@ -282,8 +282,9 @@ class _Trip:
         steps = env.steps - self.start
         if not self.watch and env.steps > begun:
             self.film.append(env.observe(self.cameras))
-        worth = realised_return(env.success, steps, gamma=self.plan.gamma)
-        outcome = Outcome(env.success, steps, worth, self._frames(), self.after)
+        score = getattr(env, "score", None)
+        worth = realised_return(env.success, steps, gamma=self.plan.gamma, score=score)
+        outcome = Outcome(env.success, steps, worth, self._frames(), self.after, score)
         yield Executed(self.candidate.index, outcome)
         return outcome
 
@@ -336,9 +337,12 @@ def propose(policy: Bundle, moment: Moment, settings: PlanSettings) -> Events:
     return Plan(moment, event.candidates, 0, 1.0, {}, 0, {}, config, {}, gamma=policy.spec.gamma)
 
 
-def realised_return(success: bool, steps: int, *, gamma: float) -> float:
-    """What a value predicts: gamma ** (control steps to success), 0 for failure."""
-    return gamma**steps if success else 0.0
+def realised_return(success: bool, steps: int, *, gamma: float, score: float | None = None) -> float:
+    """What a value predicts: gamma ** (control steps to success), 0 for failure.
+
+    With a partial `score` in [0, 1], gamma ** (control steps to the end) times that, as in training.
+    """
+    return (float(success) if score is None else score) * gamma**steps
 
 
 def regret(plan: Plan) -> float | None:

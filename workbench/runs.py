@@ -121,7 +121,7 @@ def _outcome_record(outcome: Outcome, name: str, writer: album.Writer) -> dict[s
         "worth": outcome.worth,
         "frames": {camera: writer.film(f"{name}_film_{camera}", film) for camera, film in films},
         "after_chunk": None if after is None else writer.observation(f"{name}_real", after),
-    }
+    } | ({} if outcome.score is None else {"score": outcome.score})
 
 
 def numbers(array: np.ndarray) -> list[Any]:
@@ -184,6 +184,7 @@ def _outcome_from(record: Mapping[str, Any], reader: album.Reader) -> Outcome:
         worth=float(record["worth"]),
         frames={camera: reader.film(film) for camera, film in record["frames"].items()},
         after_chunk=None if after is None else reader.observation(after),
+        score=None if record.get("score") is None else float(record["score"]),
     )
 
 

@@ -68,7 +68,8 @@ class Outcome:
     steps: int
     """Control steps from the moment to success, or to the horizon."""
     worth: float
-    """Realised discounted return, gamma ** steps or 0: the number that the value predicts.
+    """Realised discounted return, gamma ** steps or 0: the number that the value predicts. Where success has degrees,
+    gamma ** steps times the score.
 
     It counts from the moment; the value is asked at the chunk's end (METHOD.md 2), so a perfect one reads
     gamma ** -chunk_size times this.
@@ -77,6 +78,8 @@ class Outcome:
     """Camera name to the frames that were rendered on the way (for the video)."""
     after_chunk: Observation | None = None
     """The real observation when the chunk had been executed: the imagined future's counterpart."""
+    score: float | None = None
+    """How far it got, in [0, 1], where the simulator gives partial scores; None: all or nothing."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -116,6 +116,16 @@ def test_the_headline_of_the_reveal(steps, headline):
     assert words.headline(plan) == headline
 
 
+def test_partial_scores_are_said_where_none_succeeds():
+    samples = [spread(0.3, 0.1), spread(0.2, 0.1)]
+    far, near = (Outcome(False, 200, score * GAMMA**200, score=score) for score in (0.5, 0.25))
+    assert words.result(far) == "fails (200 steps, score 0.50)"
+    assert words.result(Outcome(True, 120, GAMMA**120, score=1.0)) == "succeeds in 120 steps"
+    said = words.headline(plan_of(samples, outcomes=[near, far]))
+    assert said == "It chose #1; all 2 fail, with a score of 0.25; #2 would have reached 0.50."
+    assert "nothing to find" in words.headline(plan_of(samples, outcomes=[far, far]))
+
+
 def test_the_headline_before_everything_is_known():
     samples = [spread(0.27, 0.1), spread(0.2, 0.1)]
     one = plan_of(samples, outcomes=[ends(41), None])

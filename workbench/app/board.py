@@ -206,7 +206,14 @@ class Board:
         others = self.engine.worker.busy - 1
         shared = f" · shared with {others}" if self.phase and others > 0 else ""
         status = f"{origin} · {self.phase}{shared}" if self.phase else origin
-        cards = views.cards_html(plan, pictures=self._pictures, status=status, progress=self.progress, note=self.note)
+        cards = views.cards_html(
+            plan,
+            pictures=self._pictures,
+            status=status,
+            progress=self.progress,
+            note=self.note,
+            names=self.engine.robot.action_names,
+        )
         run = views.kept_html(self.run, self.recorded.name) if self.run else ""
         return cards + self._offer(plan) + self._copies() + run
 

@@ -8,6 +8,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from statistics import median
 from typing import Any
 
@@ -19,7 +20,7 @@ from workbench.asking import AskSettings, Shown, answer_events, dream_events, ex
 from workbench.control import side_by_side, tap
 from workbench.denoising import Question, denoise_events
 from workbench.envs.base import Env
-from workbench.envs.suites import libero_assets, suites
+from workbench.envs.suites import Suite, libero_assets, other_robots, suites
 from workbench.filling import part_events
 from workbench.grid import Grid
 from workbench.interventions import Hand
@@ -28,7 +29,7 @@ from workbench.models.bundle import Bundle
 from workbench.planning.best_of_n import plan_events
 from workbench.planning.settings import PlanSettings
 from workbench.planning.yours import Steer, your_plan_events
-from workbench.platforms import PlatformSpec
+from workbench.platforms import PLATFORMS, PlatformSpec
 from workbench.recalling import recall_events
 from workbench.rollout import execute_candidates, run_episode
 from workbench.types import Episode, Moment, Plan
@@ -124,18 +125,24 @@ class Engine:
         """The platform of the loaded models; None while none is loaded."""
         return self._pair[0].spec if self._pair else None
 
+    @cached_property
+    def robot(self) -> PlatformSpec:
+        """The platform of the checkpoint that the app was started with, whose own sizes may be others."""
+        return PLATFORMS[checkpoints.describe(self.checkpoint)[0]]
+
     def checkpoints(self) -> list[str]:
         """Names that may be chosen: the shipped ones and the one the app was started with."""
         return sorted({*checkpoints.available(), self.checkpoint})
 
     def suites(self) -> dict[str, tuple[str, ...]]:
-        """Suites that can be simulated here, with their instructions."""
+        """Suites of the robot that can be simulated here, with their instructions."""
         official = _official_assets()
-        return {name: suite.tasks for name, suite in suites().items() if official or not suite.official}
+        mine = {name: suite for name, suite in _all_suites().items() if suite.platform == self.robot.name}
+        return {name: suite.tasks for name, suite in mine.items() if official or not suite.official}
 
     def horizon(self, suite: str) -> int:
         """Control steps after which an episode of that suite counts as failed."""
-        return suites()[suite].horizon
+        return _all_suites()[suite].horizon
 
     def cannot_execute(self) -> str | None:
         """Why nothing can be executed here, with the command that mends it; None if it can."""
@@ -367,6 +374,10 @@ def _compare(asked: Asked, known: Known, after: Answer, spec: PlatformSpec) -> t
     return WhatIf(asked.change.words, before, answer_as_seen(after, spec), known.yardstick), known
 
 
+def _all_suites() -> dict[str, Suite]:
+    return suites() | other_robots()
+
+
 def _official_assets() -> bool:
     try:
         libero_assets()
@@ -378,6 +389,6 @@ def _official_assets() -> bool:
 def suite_of(moment: Moment) -> str:
     """The suite in a moment's address; ValueError if it comes from none."""
     name = moment.address.split("/")[0]
-    if name not in suites():
+    if name not in _all_suites():
         raise ValueError(f"expected a moment of a simulated suite, got {moment.address!r}: executing needs a simulator")
     return name

@@ -14,13 +14,15 @@ import uvicorn
 from fastapi import FastAPI, Response
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-from workbench import moments, recordings, runtime, views
+from workbench import opening, recordings, runtime, views
 from workbench.app import api, denoise, exported, kept, live, plan, start, study, what_if
 from workbench.app import recordings as recordings_page
 from workbench.app.engine import Engine, suite_of
 from workbench.app.library import MOST_BYTES, Library
 from workbench.app.parts import Parts
 from workbench.app.session import Sessions
+from workbench.control import tap
+from workbench.planning import run
 from workbench.views.tags import tag
 
 PAGES = {
@@ -55,16 +57,17 @@ FONT = [gr.themes.LocalFont("IBM Plex Sans", weights=(400, 700)), "Liberation Sa
 MONO = ["ui-monospace", "Menlo", "Consolas", "Liberation Mono", "monospace"]
 
 
-def build(checkpoint: str = "mini", planner: str | None = None, data: Sequence[str] = ()) -> gr.Blocks:
+def build(
+    checkpoint: str = "mini", planner: str | None = None, data: Sequence[str] = (), suite: str | None = None
+) -> gr.Blocks:
     """The pages, opened on the first recorded moment; models and simulator get ready meanwhile.
 
-    `data` are folders of episodes to list beside the shipped ones.
+    `data` are folders of episodes to list beside the shipped ones. `suite`: whose moments; default: all of the
+    checkpoint's robot. What is missing is made first, which takes minutes.
 
-    Raises ValueError if no moment is there to open on.
+    Raises ValueError if no moment is there to open on and none can be made.
     """
-    recorded = {name: moments.load(name) for name in moments.available()}
-    if not recorded:
-        raise ValueError("the app opens on a recorded moment and found none: `workbench moments find` makes some")
+    recorded = run(tap(opening.recorded(checkpoint, planner, suite), lambda making: print(making, flush=True)))
     library = Library([*([shipped] if (shipped := recordings.shipped()).is_dir() else []), *data])
     parts = Parts(Engine(checkpoint, planner), Sessions(), recorded, library)
     demo = gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True, delete_cache=(600, 3600))
@@ -154,13 +157,14 @@ def launch(
     checkpoint: str = "mini",
     planner: str | None = None,
     data: Sequence[str] = (),
+    suite: str | None = None,
 ) -> None:
     """Serve the app until interrupted. ValueError, in one line, if the port is taken."""
     check_port(host, port)
     print("Getting the pages ready ...", flush=True)
     runtime.configure()
     runtime.use_all_cores()
-    demo = build(checkpoint, planner, data)
+    demo = build(checkpoint, planner, data, suite)
     print(f"{TITLE} at http://{host}:{port} (stop it with Ctrl-C)", flush=True)
     try:
         uvicorn.run(asgi(demo, host=host), host=host, port=port, **QUIET_SERVER, timeout_graceful_shutdown=2)

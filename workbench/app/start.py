@@ -12,7 +12,7 @@ GO = "() => ({{ selected: {step}, __type__: 'update' }})"
 def build(demo: gr.Blocks, parts: Parts) -> None:
     """Components and handlers of the page."""
     shown = parts.default
-    steps = views.tour(shown.plan)
+    steps = views.tour(shown.plan, parts.engine.robot.action_names)
     gr.HTML(views.skip_html(shown.name), elem_id="skip", apply_default_css=False)
     with gr.Walkthrough(selected=1, elem_id="tour") as tour:
         for number, (name, step) in enumerate(steps.items(), 1):

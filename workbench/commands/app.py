@@ -13,4 +13,5 @@ def run(options: argparse.Namespace) -> None:
         checkpoint=options.checkpoint,
         planner=options.planner_checkpoint,
         data=options.data,
+        suite=options.suite,
     )

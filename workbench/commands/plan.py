@@ -43,7 +43,7 @@ def run(options: argparse.Namespace) -> None:
         if options.execute != "none":
             made = _execute(env(), policy, made, options.execute)
     seen = as_seen(made, policy.spec)
-    folder = save_plan(made, options.out, extra={"plan.html": plan_html(seen)})
+    folder = save_plan(made, options.out, extra={"plan.html": plan_html(seen, policy.spec.action_names)})
     if options.execute == "all":
         write_picture(seen, folder, command=command_of(made, _where(options, moment)))
         write_film(seen, folder)

@@ -2,6 +2,8 @@
 
 from workbench.platforms.base import PlatformSpec
 
+JOINTS = ("waist", "shoulder", "elbow", "forearm roll", "wrist angle", "wrist rotation", "gripper")
+
 ALOHA = PlatformSpec(
     name="aloha",
     cameras=("left_wrist", "right_wrist", "primary"),
@@ -14,4 +16,5 @@ ALOHA = PlatformSpec(
     calls=10,
     jpeg=False,
     control_hz=25.0,
+    action_names=tuple(f"{side} {joint}" for side in ("left", "right") for joint in JOINTS),
 )

@@ -15,7 +15,8 @@ from workbench.types import Candidate, Observation, Outcome, Plan
 from workbench.views import words
 from workbench.views.colours import colour, own
 from workbench.views.episode import progress_html
-from workbench.views.paths import orbit_html, overlay_svg
+from workbench.views.joints import ways_html
+from workbench.views.paths import overlay_svg
 from workbench.views.pictures import data_uri, error_map, psnr, what_differs
 from workbench.views.reveal import imagined_picture, order, outcomes_html, real_picture, yours_html
 from workbench.views.tags import tag, text
@@ -91,13 +92,15 @@ def cards_html(
     status: str = "",
     progress: float | None = None,
     note: str = "",
+    names: Sequence[str] = (),
 ) -> str:
     """The whole board: headline, modes, one card a candidate, all paths, cost.
 
     `plan` may be unfinished (`best` -1 while nothing is chosen). `pictures` are those of `encode(plan)`,
     where the caller has them already. `status` is a word or two before the headline, such as "recorded";
     `progress` in [0, 1] shows a bar (the board is busy); `note` is a sentence below the headline. Paths are
-    drawn on the first camera's picture where the observation knows its projection.
+    drawn on the first camera's picture where the observation knows its projection; a robot without paths has its
+    action curves instead, called by the `names` of the action's dimensions.
     """
     pictures = pictures or encode(plan)
     top = axis_top(plan.candidates)
@@ -105,7 +108,7 @@ def cards_html(
         _card(plan, candidate, _stacks(plan, candidate, place, pictures), top)
         for place, candidate in enumerate(plan.candidates)
     ]
-    aside = tag("aside", orbit_html(plan), outcomes_html(plan), facts_html(plan))
+    aside = tag("aside", ways_html(plan, names), outcomes_html(plan), facts_html(plan))
     executed = any(map(any, pictures.layers["real"].values()))
     return tag(
         "plan-board",

@@ -1,5 +1,6 @@
 """Whole pages and fragments: the views' HTML with the one style sheet and the one script they share."""
 
+from collections.abc import Sequence
 from functools import cache
 from importlib import resources
 
@@ -25,10 +26,11 @@ def fragment(html: str) -> str:
     return html + head_html()
 
 
-def plan_html(plan: Plan) -> str:
+def plan_html(plan: Plan, names: Sequence[str] = ()) -> str:
     """One decision as a self-contained page: cards, paths, and the truth as far as it is known.
 
-    Nothing is fetched: style, script and pictures are inside.
+    `names` are those of the action's dimensions, for a robot without paths. Nothing is fetched: style, script and
+    pictures are inside.
     """
     executed = [c.index for c in plan.candidates if c.outcome is not None]
     first = plan.best if plan.best in executed else next(iter(executed), None)
@@ -40,7 +42,7 @@ def plan_html(plan: Plan) -> str:
         tag("title", text(f"{plan.moment.instruction} · {plan.moment.address}")),
         head_html(),
     )
-    body = tag("body", cards_html(plan), truth, _settings(plan), class_="wb page")
+    body = tag("body", cards_html(plan, names=names), truth, _settings(plan), class_="wb page")
     return f"<!doctype html>{tag('html', head, body, lang='en')}\n"
 
 

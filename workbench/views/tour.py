@@ -15,7 +15,8 @@ from workbench.types import Candidate, Observation, Plan
 from workbench.views import words
 from workbench.views.cards import Pictures, encode, facts_list
 from workbench.views.colours import own
-from workbench.views.paths import orbit_html, overlay_svg
+from workbench.views.joints import ways_html
+from workbench.views.paths import overlay_svg
 from workbench.views.pictures import film
 from workbench.views.reveal import film_html, imagined_picture, order, outcomes_html, real_picture, wipe_html
 from workbench.views.tags import tag, text
@@ -23,6 +24,12 @@ from workbench.views.values import axis_top, samples_svg
 
 LIBERO_PROPRIO = 9
 """Numbers in LIBERO's proprioception: gripper 2, position 3, quaternion 4."""
+
+PATH = (
+    "A line is the ", tag("dfn", "path"), " that the gripper would take, reckoned from the actions: from the open "
+    "circle, where it is now, to the filled one, where the plan ends.",
+)  # fmt: skip
+CURVE = "A line is what a candidate commands to one joint, control step after control step."
 
 RULES = {
     "majority_mean": "the mean of the samples that foresee success, if at least half of them do, else 0",
@@ -33,8 +40,10 @@ RULES = {
 """Aggregation rule to what it does."""
 
 
-def tour(plan: Plan) -> Mapping[str, str]:
+def tour(plan: Plan, names: Sequence[str] = ()) -> Mapping[str, str]:
     """Name to HTML of the five steps: observation, plans, futures, values, truth.
+
+    `names` are those of the action's dimensions, for a robot without gripper paths.
 
     Raises ValueError unless `plan` is decided and the truth of every candidate is known.
     """
@@ -43,7 +52,7 @@ def tour(plan: Plan) -> Mapping[str, str]:
     pictures = encode(plan)
     return {
         "The observation": _observation(plan, pictures),
-        f"{len(plan.candidates)} plans": _plans(plan, pictures),
+        f"{len(plan.candidates)} plans": _plans(plan, pictures, names),
         "What each imagines": _futures(plan, pictures),
         "What each is worth": _values(plan),
         "What really happens": _truth(plan),
@@ -104,7 +113,7 @@ def _observation(plan: Plan, pictures: Pictures) -> str:
     )  # fmt: skip
 
 
-def _plans(plan: Plan, pictures: Pictures) -> str:
+def _plans(plan: Plan, pictures: Pictures, names: Sequence[str]) -> str:
     camera = next(iter(pictures.now))
     projection, (width, height) = plan.moment.observation.projections.get(camera), pictures.sizes[camera]
     paths = [
@@ -122,11 +131,10 @@ def _plans(plan: Plan, pictures: Pictures) -> str:
             f"{numbers} numbers each.",
         ),
         _says("They differ only by their ", _term("seed"), ", which draws the noise that the model starts from."),
-        _says(
-            "A line is the ", _term("path"), " that the gripper would take, reckoned from the actions: from the open "
-            "circle, where it is now, to the filled one, where the plan ends.",
+        _says(*PATH) if any(c.path is not None for c in plan.candidates) else _says(CURVE),
+        shows=tag(
+            "div", _figure(scene, f"on the picture of the camera “{camera}”"), ways_html(plan, names), class_="ways"
         ),
-        shows=tag("div", _figure(scene, f"on the picture of the camera “{camera}”"), orbit_html(plan), class_="ways"),
     )  # fmt: skip
 
 

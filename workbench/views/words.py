@@ -222,7 +222,7 @@ def _verdict(plan: Plan, chosen: Candidate, executed: Sequence[Candidate]) -> st
     if len(executed) == 1:
         return f"{_capital(who)} {result(truth)}. It had no other candidate."
     if solved == 0:
-        return f"It chose {who}; all {len(executed)} fail, so there was nothing to find."
+        return f"It chose {who}; all {len(executed)} fail, {_furthest(plan, chosen, best)}."
     if all(c.outcome.worth == best.outcome.worth for c in executed):
         same = f"all {len(executed)} succeed in {truth.steps} steps"
         return f"It chose {who}; {same}: the choice did not matter."
@@ -237,16 +237,28 @@ def _verdict(plan: Plan, chosen: Candidate, executed: Sequence[Candidate]) -> st
     return f"It chose {who}; {called(plan, best.index)} would have been {faster}. {tally}"
 
 
+def _furthest(plan: Plan, chosen: Candidate, best: Candidate) -> str:
+    """What there was to find where none succeeds: a better partial score, if there are any."""
+    if best.outcome.score is None or best.outcome.worth == chosen.outcome.worth:
+        return "so there was nothing to find"
+    scores = [number(candidate.outcome.score or 0.0) for candidate in (chosen, best)]
+    return f"with a score of {scores[0]}; {called(plan, best.index)} would have reached {scores[1]}"
+
+
 def result(outcome: Outcome) -> str:
-    """What happened: "succeeds in 41 steps", "fails (120 steps)"."""
+    """What happened: "succeeds in 41 steps", "fails (120 steps)", "fails (200 steps, score 0.50)"."""
     steps = f"{outcome.steps} {_plural(outcome.steps, 'step')}"
-    return f"succeeds in {steps}" if outcome.success else f"fails ({steps})"
+    if outcome.success:
+        return f"succeeds in {steps}"
+    return f"fails ({steps})" if outcome.score is None else f"fails ({steps}, score {number(outcome.score)})"
 
 
 def truth(outcome: Outcome) -> tuple[str, str]:
-    """The same for a small place, and in how many of its continuations: "✓ 41 steps", "1 of 1"."""
+    """The same for a small place, and in how many of its continuations: "✓ 41 steps", "1 of 1"; with a partial score
+    "score 0.50 · 0 of 1"."""
     what = f"✓ {outcome.steps} {_plural(outcome.steps, 'step')}" if outcome.success else "✗ fails"
-    return what, f"{int(outcome.success)} of 1"
+    partial = "" if outcome.success or outcome.score is None else f"score {number(outcome.score)} · "
+    return what, f"{partial}{int(outcome.success)} of 1"
 
 
 def agreement(plan: Plan) -> str:

@@ -1,0 +1,77 @@
+"""What the app and a notebook open on: shipped moments of the checkpoint's robot, else moments made on the spot."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from point_world import PointWorld
+
+from workbench import moments, opening
+from workbench.models import checkpoints
+from workbench.models.bundle import tiny
+from workbench.planning import run
+from workbench.platforms import PLATFORMS
+from workbench.types import Observation
+
+
+class TwoArms(PointWorld):
+    """The point world with ALOHA's cameras and joints, and a score."""
+
+    score = 0.25
+
+    def observe(self, cameras=None) -> Observation:
+        self.rendered += 1
+        picture = np.full((32, 32, 3), 90, np.uint8)
+        return Observation(dict.fromkeys(PLATFORMS["aloha"].cameras, picture), np.zeros(14))
+
+    def close(self) -> None:
+        self.closed = True
+
+
+@pytest.fixture
+def aloha(tmp_path, monkeypatch):
+    """A tiny checkpoint for ALOHA, and its simulator's place taken."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    spec = replace(PLATFORMS["aloha"], chunk_size=6, execute_steps=3, calls=1)
+    bundle = replace(tiny(spec, causal=False, words="transfer go to the left right up down"), suites=("aloha_sim",))
+    checkpoints.save(bundle, tmp_path / "arms", readme="Random weights.\n")
+    made = []
+
+    def start(suite: str, *, image_size: int) -> TwoArms:
+        assert (suite, image_size) == ("aloha_sim", spec.render_size)
+        made.append(TwoArms(horizon=12))
+        return made[-1]
+
+    monkeypatch.setattr(opening, "ProcessEnv", start)
+    monkeypatch.setattr(opening, "PLACES", ((0, 1),))
+    return str(tmp_path / "arms"), made
+
+
+def test_mini_opens_on_all_shipped_moments_and_a_suite_on_its_own():
+    assert list(run(opening.recorded("mini"))) == moments.available()
+    hard = run(opening.recorded("mini", suite="libero_mini_hard"))
+    assert hard and {opening.suite_name(one) for one in hard.values()} == {"libero_mini_hard"}
+
+
+def test_another_robots_moments_are_made_once_with_their_truth(aloha):
+    checkpoint, made = aloha
+    work = opening.recorded(checkpoint)
+    assert str(next(work)) == "no recorded moment of aloha_sim is here: making 1 of 1, once ..."
+    (found,) = run(work).values()
+    plan = found.plan
+    assert found.name == "aloha_sim-0-0-step3" and plan.moment.snapshot is not None
+    assert tuple(plan.moment.observation.images) == PLATFORMS["aloha"].cameras
+    assert [c.outcome.score for c in plan.candidates] == [0.25] * 8
+    assert plan.candidates[0].outcome.worth == pytest.approx(0.25 * plan.gamma**9), "to the horizon"
+    again = run(opening.recorded(checkpoint, suite="aloha_sim"))
+    assert list(again) == [found.name] and len(made) == 1 and made[0].closed
+
+
+def test_what_does_not_go_together_is_one_line(aloha):
+    with pytest.raises(ValueError, match=r"in which mini \(platform libero\) can act, got aloha_sim: name one"):
+        run(opening.recorded("mini", suite="aloha_sim"))
+    with pytest.raises(ValueError, match="unknown suite 'lunch'"):
+        run(opening.recorded("mini", suite="lunch"))
+    with pytest.raises(ValueError, match=r"got none: name one with --suite \(aloha_sim\)"):
+        run(opening.recorded("random:cosmos-2b@aloha"))
+    assert checkpoints.describe("random:cosmos-2b@aloha") == ("aloha", ()) and checkpoints.describe("mini")[1]
