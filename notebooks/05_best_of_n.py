@@ -313,12 +313,13 @@ from workbench import runtime
 
 problem = runtime.renderer_problem()
 if problem is None:
+    from workbench.control import alone
     from workbench.envs.process import ProcessEnv
-    from workbench.rollout import run_episode
+    from workbench.rollout import Start, run_episode
 
     with closing(ProcessEnv("libero_mini", image_size=policy.spec.render_size)) as env:
-        how = {"settings": PlanSettings(), "task": 0, "init": 0, "seed": 0, "record": True}
-        ended = run(run_episode(env, policy, **how))
+        start = Start(task=0, init=0, seed=0)
+        ended = run(run_episode(env, policy.spec, alone(policy, calls=5), start, record=True))
 print(problem or f"{ended.steps} steps, {'success' if ended.success else 'no success'}")
 
 # %%

@@ -458,14 +458,13 @@ assert np.allclose(before.actions, after.actions, atol=1e-4) and abs(before.valu
 
 # %%
 if problem is None:
+    from workbench.control import alone
     from workbench.envs.process import ProcessEnv
-    from workbench.planning.settings import PlanSettings
-    from workbench.rollout import run_episode
+    from workbench.rollout import Start, run_episode
 
-    settings = PlanSettings(candidates=1, calls=spec.calls)
     with closing(ProcessEnv("libero_mini", image_size=spec.render_size)) as env:
-        how = {"settings": settings, "task": 0, "init": 0, "seed": 0, "record": True}
-        ended = run(run_episode(env, mine, **how))
+        start = Start(task=0, init=0, seed=0)
+        ended = run(run_episode(env, spec, alone(mine, calls=spec.calls), start, record=True))
 print(problem or f"{ended.steps} steps, {'success' if ended.success else 'no success'}")
 
 # %%

@@ -69,13 +69,13 @@ from contextlib import closing
 
 problem = runtime.renderer_problem()
 if problem is None:
+    from workbench.control import alone
     from workbench.envs.process import ProcessEnv
-    from workbench.planning.settings import PlanSettings
-    from workbench.rollout import run_episode
+    from workbench.rollout import Start, run_episode
 
-    how = {"settings": PlanSettings(candidates=1), "task": 0, "init": 0, "seed": 0, "record": True}
+    start = Start(task=0, init=0, seed=0, address="libero_mini_hard/0/0")
     with closing(ProcessEnv("libero_mini_hard", image_size=spec.render_size)) as env:
-        fresh = run(run_episode(env, policy, **how, address="libero_mini_hard/0/0")).episode
+        fresh = run(run_episode(env, spec, alone(policy, calls=5), start, record=True)).episode
     rollouts.append(fresh)
 print(problem or f"a fresh rollout of {len(fresh)} steps")
 print(f"{len(rollouts)} rollouts, {sum(episode.success for episode in rollouts)} succeed")

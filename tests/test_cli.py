@@ -200,7 +200,7 @@ def test_plan_from_a_saved_moment(points, tmp_path, checkpoint, monkeypatch):
 
 def test_rollout_pairs_planners_and_continues(capsys, points, tmp_path, checkpoint):
     alone, best = str(tmp_path / "alone"), str(tmp_path / "best")
-    words = ["rollout", "--checkpoint", checkpoint, "--episodes", "6", *QUICK]
+    words = ["rollout", "--checkpoint", checkpoint, "--episodes", "6", "--workers", "1", *QUICK]
     assert main([*words, "--out", alone]) == 0
     printed = capsys.readouterr().out
     assert "total: " in printed and "95 % interval" in printed

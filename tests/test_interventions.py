@@ -7,14 +7,14 @@ import pytest
 from point_world import SPEED, PointWorld, scripted
 
 from workbench import control
-from workbench.control import Beside, side_by_side
+from workbench.control import Beside, alone, decider, side_by_side
 from workbench.interventions import Hand, Intervened, Moved, Paused, Refused, Told
 from workbench.models.bundle import tiny
 from workbench.planning import run
 from workbench.planning.events import Decided, EpisodeEnded, Stepped
 from workbench.planning.settings import PlanSettings
 from workbench.platforms import PLATFORMS
-from workbench.rollout import run_episode
+from workbench.rollout import Start, run_episode
 from workbench.types import Prediction
 
 QUICK = PlanSettings(candidates=3, calls=1, futures=1, future_calls=1, values=1, value_calls=1)
@@ -43,9 +43,9 @@ def knowing(monkeypatch):
     monkeypatch.setattr(control, "predict", scripted)
 
 
-def episode(bundle, env, hand=None, **how):
-    how = {"settings": QUICK, "task": 1, "init": 0, "seed": 3, "cameras": ("primary",), **how}
-    return run_episode(env, bundle, hand=hand, **how)
+def episode(bundle, env, hand=None, *, seed=3, planner=None, record=False):
+    decide = decider(bundle, planner, QUICK, pictures=True)
+    return run_episode(env, LIBERO, decide, Start(1, 0, seed), cameras=("primary",), record=record, hand=hand)
 
 
 def until(events, kind):
@@ -159,10 +159,10 @@ def test_side_by_side_each_goes_as_it_would_alone(bundle):
 
     events = list(together())
     assert all(isinstance(event, Beside) for event in events)
-    for column, alone in enumerate(lone):
+    for column, one in enumerate(lone):
         mine = [event.event for event in events if event.column == column]
-        assert actions(mine) == actions(alone)
-        assert (ended[column].success, ended[column].steps) == (alone[-1].success, alone[-1].steps)
+        assert actions(mine) == actions(one)
+        assert (ended[column].success, ended[column].steps) == (one[-1].success, one[-1].steps)
     decided = [event.column for event in events if isinstance(event.event, Decided)]
     assert decided[:6] == [0, 1, 2, 0, 1, 2], "in turn"
 
@@ -188,7 +188,7 @@ def test_in_the_real_simulator_a_moved_object_is_seen_by_both(bundle, monkeypatc
     for hand in hands:
         hand.pause()
     episodes = [
-        run_episode(env, bundle, hand=hand, settings=QUICK, task=0, init=0, seed=seed, cameras=("primary",))
+        run_episode(env, LIBERO, alone(bundle, calls=1), Start(0, 0, seed), hand=hand, cameras=("primary",))
         for seed, hand in enumerate(hands)
     ]
     events = side_by_side(env, episodes)

@@ -13,6 +13,7 @@ LAYERS = """
     files
     provenance statistics
     runtime
+    spread
     video
     layout
     latents
@@ -45,6 +46,8 @@ LAYERS = """
     album
     runs
     results
+    film
+    evaluation
     foresight
     foreseeing
     moments

@@ -10,12 +10,10 @@ from workbench import control
 from workbench.models.bundle import tiny
 from workbench.planning import run
 from workbench.planning.events import Stepped
-from workbench.planning.settings import PlanSettings
 from workbench.platforms import PLATFORMS
 from workbench.results import compare, open_results, record_suite, save_results
-from workbench.rollout import EpisodeResult, trials
+from workbench.rollout import EpisodeResult, run_suite, trials
 
-SETTINGS = PlanSettings(calls=1)
 CONFIG = {"suite": "points", "seed": 0}
 
 
@@ -31,8 +29,11 @@ def knowing(monkeypatch):
 
 def evaluate(folder, bundle, episodes, config=CONFIG):
     schedule = trials(2, episodes, seed=0)
-    options = {"settings": SETTINGS, "suite": "points"}
-    return record_suite(folder, PointWorld(), bundle, schedule, config=config, **options)
+    return record_suite(folder, schedule, player(PointWorld(), bundle), config=config)
+
+
+def player(env, bundle):
+    return lambda missing: run_suite(env, bundle.spec, control.alone(bundle, calls=1), missing, suite="points")
 
 
 def test_results_json_is_what_users_rely_on(tmp_path, bundle):
@@ -120,9 +121,8 @@ class HalfWay(PointWorld):
 
 
 def test_partial_scores_are_kept_and_averaged_with_an_interval(tmp_path, bundle):
-    schedule, options = trials(2, 4, seed=0), {"settings": SETTINGS, "suite": "points", "config": CONFIG}
     env = HalfWay(horizon=9)  # too short for two
-    results = run(record_suite(tmp_path, env, bundle, schedule, **options))
+    results = run(record_suite(tmp_path, trials(2, 4, seed=0), player(env, bundle), config=CONFIG))
     record = json.loads((tmp_path / "results.json").read_text())
     scores = [episode["score"] for episode in record["episodes"]]
     solved = sum(result.success for result in results)

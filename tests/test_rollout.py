@@ -8,7 +8,7 @@ import pytest
 from point_world import PointWorld, scripted
 
 from workbench import control, rollout
-from workbench.control import act, alone
+from workbench.control import act, alone, best_of_n, decider
 from workbench.envs.base import Env
 from workbench.models.bundle import tiny
 from workbench.planning import run
@@ -28,6 +28,7 @@ from workbench.planning.settings import PlanSettings
 from workbench.platforms import PLATFORMS
 from workbench.rollout import (
     EpisodeResult,
+    Start,
     execute_candidates,
     oracle,
     rank_correlation,
@@ -76,7 +77,7 @@ def test_point_world_is_an_env():
 
 def test_an_episode_decides_every_execute_steps(bundle, knowing):
     env = PointWorld()
-    events = list(run_episode(env, bundle, settings=QUICK, task=1, init=3, seed=5, address="points/1/3"))
+    events = list(run_episode(env, LIBERO, alone(bundle, calls=1), Start(1, 3, seed=5, address="points/1/3")))
     decided = [event for event in events if isinstance(event, Decided)]
     stepped = [event for event in events if isinstance(event, Stepped)]
     assert [event.step for event in decided] == list(range(0, len(stepped), LIBERO.execute_steps))
@@ -91,7 +92,7 @@ def test_an_episode_decides_every_execute_steps(bundle, knowing):
 
 def test_only_decisions_render(bundle, knowing):
     env = PointWorld()
-    events = list(run_episode(env, bundle, settings=QUICK, task=0, init=0, seed=0))
+    events = list(run_episode(env, LIBERO, alone(bundle, calls=1), Start(0, 0, seed=0)))
     decisions = sum(isinstance(event, Decided) for event in events)
     assert env.rendered == decisions * len(LIBERO.cameras)
     assert all(event.observation is None for event in events if isinstance(event, Stepped))
@@ -99,7 +100,7 @@ def test_only_decisions_render(bundle, knowing):
 
 def test_somebody_watching_sees_every_step_and_changes_nothing(bundle, knowing):
     def actions(**options):
-        events = run_episode(PointWorld(), bundle, settings=QUICK, task=0, init=0, seed=0, **options)
+        events = run_episode(PointWorld(), LIBERO, alone(bundle, calls=1), Start(0, 0, seed=0), **options)
         return [event for event in events if isinstance(event, Stepped)]
 
     watched = actions(cameras=("primary",))
@@ -109,7 +110,8 @@ def test_somebody_watching_sees_every_step_and_changes_nothing(bundle, knowing):
 
 def test_recording_pairs_each_action_with_what_was_seen_before_it(bundle, knowing):
     env = PointWorld(wind=0.0)
-    ended = run(run_episode(env, bundle, settings=QUICK, task=0, init=0, seed=0, record=True, address="x"))
+    start = Start(0, 0, seed=0, address="x")
+    ended = run(run_episode(env, LIBERO, alone(bundle, calls=1), start, record=True))
     episode = ended.episode
     assert len(episode) == ended.steps + 1 == len(episode.images["wrist"]) == len(episode.images["primary"])
     assert episode.success and episode.instruction == "go to the left" and episode.address == "x"
@@ -126,7 +128,7 @@ def test_the_horizon_ends_an_episode(bundle, monkeypatch):
 
     monkeypatch.setattr(control, "predict", away)
     env = PointWorld(horizon=7)
-    ended = run(run_episode(env, bundle, settings=QUICK, task=0, init=0, seed=0))
+    ended = run(run_episode(env, LIBERO, alone(bundle, calls=1), Start(0, 0, seed=0)))
     assert not ended.success and ended.steps == 7
 
 
@@ -139,7 +141,7 @@ def test_act_stops_where_it_is_told(bundle, knowing):
 
 def test_best_of_n_passes_the_planners_events_on(bundle):
     env = PointWorld(horizon=4)
-    events = list(run_episode(env, bundle, planner=bundle, settings=QUICK, task=0, init=0, seed=0))
+    events = list(run_episode(env, LIBERO, best_of_n(bundle, bundle, QUICK), Start(0, 0, seed=0)))
     kinds = [type(event) for event in events]
     for kind in (Called, Proposed, Imagined, Valued, Decided, Stepped):
         assert kind in kinds
@@ -149,7 +151,8 @@ def test_best_of_n_passes_the_planners_events_on(bundle):
 
 def test_the_policy_proposes_the_same_first_chunk_alone_and_among_candidates(bundle):
     def first(planner):
-        events = run_episode(PointWorld(), bundle, planner=planner, settings=QUICK, task=0, init=0, seed=9)
+        decide = decider(bundle, planner, QUICK)
+        events = run_episode(PointWorld(), LIBERO, decide, Start(0, 0, seed=9))
         return next(event for event in events if isinstance(event, Decided)).plan.candidates[0]
 
     with_planner, without = first(bundle), first(None)
@@ -165,13 +168,13 @@ def test_trials_are_spread_evenly_and_more_contain_fewer():
     assert next(trial for trial in many if trial.number == 53).init == 3
     assert len({trial.seed for trial in many}) == 220
     fresh = trials(4, 10, seed=1, fresh_inits=7)
-    assert all(trial.init is None for trial in fresh) and fresh[0].start == f"fresh{fresh[0].reset_seed}"
+    assert all(trial.init is None for trial in fresh) and fresh[0].state == f"fresh{fresh[0].reset_seed}"
     assert [trial.seed for trial in fresh] == [trial.seed for trial in few]
 
 
 def test_a_suite_gives_one_result_a_trial(bundle, knowing):
     schedule = trials(2, 5, seed=3)
-    events = run_suite(PointWorld(), bundle, schedule, settings=QUICK, suite="points")
+    events = run_suite(PointWorld(), LIBERO, alone(bundle, calls=1), schedule, suite="points")
     results = [event for event in events if isinstance(event, EpisodeResult)]
     assert [result.trial for result in results] == schedule
     assert all(result.success and result.seconds > 0 for result in results)
@@ -180,7 +183,7 @@ def test_a_suite_gives_one_result_a_trial(bundle, knowing):
 
 def test_the_same_seed_gives_the_same_episodes(bundle, knowing):
     def steps():
-        work = run_suite(PointWorld(), bundle, trials(2, 4, seed=3), settings=QUICK, suite="points")
+        work = run_suite(PointWorld(), LIBERO, alone(bundle, calls=1), trials(2, 4, seed=3), suite="points")
         return [result.steps for result in run(work)]
 
     assert steps() == steps()
@@ -269,8 +272,8 @@ def test_closing_at_every_kind_of_event_leaves_everything_usable(bundle):
     env = PointWorld(horizon=5)
     plan = plan_of(start(env), (1, 0), (-1, 0))
     makers = [
-        lambda: run_episode(env, bundle, planner=bundle, settings=QUICK, task=0, init=0, seed=0, record=True),
-        lambda: run_suite(env, bundle, trials(2, 2, seed=0), settings=QUICK, suite="points"),
+        lambda: run_episode(env, LIBERO, best_of_n(bundle, bundle, QUICK), Start(0, 0, seed=0), record=True),
+        lambda: run_suite(env, LIBERO, alone(bundle, calls=1), trials(2, 2, seed=0), suite="points"),
         lambda: execute_candidates(env, bundle, plan, seed=0, cameras=("primary",)),
     ]
     for make in makers:

@@ -183,6 +183,11 @@ def _rollout(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--planner", choices=("none", "best-of-n"), default="none", help="none: the policy alone")
     parser.add_argument("--fresh-inits", type=SEED, metavar="SEED", help="new initial states, not the fixed ones")
     _planning(parser)
+    parser.add_argument(
+        "--workers",
+        type=whole(1, 256),
+        help="processes; the results are the same; default: 1 on a GPU, else a core each, 8 at most",
+    )
     parser.add_argument("--videos", action="store_true", help="an H.264 video of every episode")
     parser.add_argument("--compare", metavar="DIR", help="print the paired difference to another evaluation")
     parser.add_argument("--out", default="runs/rollout", help="folder; an evaluation there continues")

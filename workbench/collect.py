@@ -6,38 +6,29 @@ again does only what is missing. An episode depends on its seed alone, and that 
 number): the same command makes the same data, whatever the number of processes.
 """
 
-import logging
-import multiprocessing
-import os
-import threading
 import zlib
 from collections.abc import Callable, Generator, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import closing
 from dataclasses import dataclass
 from functools import lru_cache
-from multiprocessing.connection import wait
 from pathlib import Path
 
 import h5py
 import numpy as np
 
-from workbench import files, runtime
+from workbench import files
 from workbench.data import parts, writers
 from workbench.envs.experts import FAILURES, expert, mislead
 from workbench.envs.libero import LiberoEnv, make_env
 from workbench.envs.suites import suite as find_suite
 from workbench.envs.suites import training_seed
+from workbench.spread import spread
 from workbench.types import Episode
 
 ATTEMPTS = 50
 """After so many draws without the wanted ending, something is broken."""
-RESTARTS = 3
 MENDED = 0.35
 """Share of demonstrations that begin after a mishap."""
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -110,26 +101,12 @@ def _missing(jobs: list[Job]) -> list[Job]:
 
 def run_jobs(
     jobs: list[Job], workers: int, make: Callable[[Job], tuple[int, int]] | None = None
-) -> Iterator[Collected]:
-    """Run jobs in parallel with `make` (default: `run_job`), which returns steps and draws.
-
-    If a process dies, new ones do what is still missing, RESTARTS times.
-    """
-    for _ in range(RESTARTS + 1):
-        missing = _missing(jobs)
-        before = len(jobs) - len(missing)
-        with single_threaded_children(), pool(workers) as workforce:
-            futures = {workforce.submit(make or run_job, job): job for job in missing}
-            try:
-                for done, future in enumerate(as_completed(futures), start=before + 1):
-                    steps, attempts = future.result()
-                    yield Collected(futures[future], steps, attempts, done, len(jobs))
-                return
-            except BrokenProcessPool:
-                log.warning("a collecting process died; starting again with what is missing")
-            finally:
-                workforce.shutdown(wait=True, cancel_futures=True)
-    raise RuntimeError(f"collecting processes died {RESTARTS + 1} times; `workbench doctor` tries the renderer")
+) -> Generator[Collected, None, None]:
+    """Run jobs in parallel with `make` (default: `run_job`), which returns steps and draws."""
+    missing = _missing(jobs)
+    with closing(spread(make or run_job, missing, workers=workers)) as finished:
+        for done, (job, (steps, attempts)) in enumerate(finished, start=1 + len(jobs) - len(missing)):
+            yield Collected(job, steps, attempts, done, len(jobs))
 
 
 @dataclass(frozen=True)
@@ -207,32 +184,6 @@ class Plan:
             return set()
         with h5py.File(self._file(task)) as file:
             return {int(name.removeprefix("demo_")) for name in file["data"]}
-
-
-@contextmanager
-def single_threaded_children() -> Iterator[None]:
-    before = {name: os.environ.get(name) for name in runtime.THREAD_VARIABLES}
-    os.environ.update(dict.fromkeys(runtime.THREAD_VARIABLES, "1"))
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            os.environ.pop(name) if value is None else os.environ.update({name: value})
-
-
-def pool(workers: int) -> ProcessPoolExecutor:
-    context = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(workers, mp_context=context, initializer=_die_with_parent)
-
-
-def _die_with_parent() -> None:
-    """End this process when the collecting one is killed; the executor would leave it waiting for ever."""
-
-    def watch() -> None:
-        wait([multiprocessing.parent_process().sentinel])
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
 
 
 @lru_cache(maxsize=1)

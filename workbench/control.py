@@ -75,6 +75,13 @@ def best_of_n(policy: Bundle, planner: Bundle, settings: PlanSettings, *, pictur
     return decide
 
 
+def decider(policy: Bundle, planner: Bundle | None, settings: PlanSettings, *, pictures: bool = False) -> Decide:
+    """Best-of-N with `planner`, without one the policy alone. `pictures`: decisions carry imagined ones."""
+    if planner is None:
+        return alone(policy, calls=settings.calls, pictures=pictures)
+    return best_of_n(policy, planner, settings, pictures=pictures)
+
+
 def act(
     env: Env,
     spec: PlatformSpec,

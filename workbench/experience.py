@@ -6,16 +6,15 @@ folder already holds is kept, so a stopped run continues.
 
 import zlib
 from collections.abc import Generator
-from concurrent.futures import as_completed
-from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
-from workbench.collect import pool, single_threaded_children
 from workbench.data import writers
 from workbench.envs.suites import suite as find_suite
 from workbench.envs.suites import training_seed
+from workbench.spread import spread
 
 
 @dataclass(frozen=True)
@@ -71,37 +70,26 @@ def collect_rollouts(
         for number in range(episodes)
     ]  # fmt: skip
     jobs = [job for job in jobs if not Path(job.path).exists()]
-    finished = []
-    with single_threaded_children(), pool(workers) as workforce:
-        futures = {workforce.submit(run_job, job): job for job in jobs}
-        try:
-            for done, future in enumerate(as_completed(futures), 1):
-                success, steps = future.result()
-                finished.append(RolledOut(futures[future], success, steps, done, len(jobs)))
-                yield finished[-1]
-        except BrokenProcessPool:
-            raise RuntimeError("a collecting process died; run the same command to continue") from None
-        finally:
-            workforce.shutdown(wait=True, cancel_futures=True)
-    return finished
+    rolled_out = []
+    with closing(spread(run_job, jobs, workers=workers)) as finished:
+        for done, (job, (success, steps)) in enumerate(finished, 1):
+            rolled_out.append(RolledOut(job, success, steps, done, len(jobs)))
+            yield rolled_out[-1]
+    return rolled_out
 
 
 def run_job(job: Rollout) -> tuple[bool, int]:
     """Roll out and write one episode; returns success and control steps."""
+    from workbench.control import alone
     from workbench.planning import run
-    from workbench.planning.settings import PlanSettings
-    from workbench.rollout import run_episode
+    from workbench.rollout import Start, run_episode
 
     policy, env = _parts(job.checkpoint, job.suite)
     if job.sigma_min is not None:
         policy = replace(policy, spec=replace(policy.spec, sigma_min=job.sigma_min))
     start = training_seed(job.seed, zlib.crc32(job.suite.encode()), job.task, 1_000_000 + job.number)
-    settings = PlanSettings(candidates=1, calls=policy.spec.calls)
-    ended = run(
-        run_episode(
-            env, policy, settings=settings, task=job.task, init=None, seed=start % 2**31, reset_seed=start, record=True
-        )
-    )
+    begin = Start(job.task, None, seed=start % 2**31, reset_seed=start)
+    ended = run(run_episode(env, policy.spec, alone(policy, calls=policy.spec.calls), begin, record=True))
     writers.write_rollout(job.path, ended.episode, seed=start, kind="policy")
     return ended.success, ended.steps
 

@@ -65,7 +65,7 @@ def foreseeing(
     found: list[Foresight] = []
     waiting: list[tuple[int, Expected]] = []
     decide = expecting(policy, planner, settings, pictures=pictures)
-    events = run_suite(env, policy, schedule, settings=settings, decide=decide, suite=suite)
+    events = run_suite(env, policy.spec, decide, schedule, suite=suite)
     for event in events:
         if isinstance(event, Expected):
             expected = event

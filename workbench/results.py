@@ -1,15 +1,14 @@
 """An evaluation as a folder: `results.json`, rewritten whole after every episode: a stop loses nothing."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from workbench import files
 from workbench.control import Events
-from workbench.envs.base import Env
-from workbench.models.bundle import Bundle
 from workbench.provenance import provenance
-from workbench.rollout import EpisodeResult, Trial, run_suite
+from workbench.rollout import EpisodeResult, Trial
 from workbench.runs import check_folder
 from workbench.statistics import PairedDifference, mean_interval, paired_difference, wilson
 
@@ -18,17 +17,15 @@ SCHEMA = "results/1"
 
 def record_suite(
     folder: str | Path,
-    env: Env,
-    policy: Bundle,
     schedule: Sequence[Trial],
+    play: Callable[[Sequence[Trial]], Events],
     *,
     config: Mapping[str, Any],
-    **options: Any,
 ) -> Events:
     """Run what `schedule` has and the folder has not, saving after every episode; returns all results.
 
+    `play` runs trials: its events are passed on, an `EpisodeResult` among them for each (`rollout.run_suite`).
     `config` says what is evaluated, as JSON values; a folder with another one is refused with a ValueError.
-    `options` are `run_suite`'s.
     """
     folder = Path(folder)
     check_folder(folder, "results.json")
@@ -36,12 +33,12 @@ def record_suite(
     save_results(results, folder, config=config)
     known = {(result.trial.task, result.trial.number) for result in results}
     missing = [trial for trial in schedule if (trial.task, trial.number) not in known]
-    events = run_suite(env, policy, missing, **options)
-    for event in events:
-        if isinstance(event, EpisodeResult):
-            results.append(event)
-            save_results(results, folder, config=config)
-        yield event
+    with closing(play(missing)) as events:
+        for event in events:
+            if isinstance(event, EpisodeResult):
+                results.append(event)
+                save_results(results, folder, config=config)
+            yield event
     return results
 
 

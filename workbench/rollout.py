@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from workbench.control import Decide, Events, act, alone, best_of_n, execute, tap, union
+from workbench.control import Decide, Events, act, alone, execute, tap, union
 from workbench.envs.base import Env
 from workbench.envs.suites import evaluation_seed
 from workbench.interventions import Hand, Intervened
@@ -29,45 +29,42 @@ FIXED_INITS = 50
 """Initial states a task, LIBERO's number: episode k starts from state k mod 50."""
 
 
+@dataclass(frozen=True)
+class Start:
+    """Where an episode begins, and its luck."""
+
+    task: int | str
+    init: int | np.ndarray | None
+    """The task's initial state; None draws one."""
+    seed: int
+    """The policy's."""
+    reset_seed: int | None = None
+    """What an initial state is drawn from; None: the policy's."""
+    address: str = ""
+
+
 def run_episode(
     env: Env,
-    policy: Bundle,
+    spec: PlatformSpec,
+    decide: Decide,
+    start: Start,
     *,
-    planner: Bundle | None = None,
-    settings: PlanSettings,
-    decide: Decide | None = None,
-    task: int | str,
-    init: int | np.ndarray | None,
-    seed: int,
-    reset_seed: int | None = None,
-    cameras: Sequence[str] | None = None,
-    pictures: bool | None = None,
+    cameras: Sequence[str] = (),
     record: bool = False,
-    address: str = "",
     hand: Hand | None = None,
 ) -> Events:
     """Run one episode; yields `Decided`, `Stepped` and at last one `EpisodeEnded`, which it also returns.
 
-    Without `planner` the policy acts alone, with `settings.calls` network calls a decision. `decide` is any other
-    way to decide; `planner` and `settings` are of no account then. `seed` is the policy's; `reset_seed` (default:
-    the same) draws the initial state where `init` is None. `cameras` are rendered at every step for somebody
-    watching. `pictures` says whether decisions carry imagined pictures, by default if somebody watches. With
-    `record` all of the policy's cameras are rendered, and the last event carries the `Episode`: one more
-    observation than control steps, the last beside an action that rests. Through `hand` somebody may pause it and
-    change things (`interventions`).
+    `decide` is `control.alone`, `control.best_of_n` or any other way to decide. `cameras` are rendered at every
+    step for somebody watching. With `record` all of the policy's cameras are rendered, and the last event carries
+    the `Episode`: one more observation than control steps, the last beside an action that rests. Through `hand`
+    somebody may pause it and change things (`interventions`).
     """
-    env.reset(task, init, seed if reset_seed is None else reset_seed)
-    spec = policy.spec
-    watch = union(spec.cameras if record else (), cameras or ())
-    pictures = bool(cameras) if pictures is None else pictures
-    if decide is None and planner is None:
-        decide = alone(policy, calls=settings.calls, pictures=pictures)
-    elif decide is None:
-        decide = best_of_n(policy, planner, settings, pictures=pictures)
-    tape = _Tape()
-    events = act(env, spec, decide, seed=seed, watch=watch, address=address, hand=hand)
+    env.reset(start.task, start.init, start.seed if start.reset_seed is None else start.reset_seed)
+    watch, tape = union(spec.cameras if record else (), cameras), _Tape()
+    events = act(env, spec, decide, seed=start.seed, watch=watch, address=start.address, hand=hand)
     yield from tap(events, tape.see if record else None)
-    episode = tape.episode(env, spec, address) if record else None
+    episode = tape.episode(env, spec, start.address) if record else None
     ended = EpisodeEnded(env.success, env.steps, episode)
     yield ended
     return ended
@@ -125,9 +122,13 @@ class Trial:
     """What a fresh initial state is drawn from."""
 
     @property
-    def start(self) -> str:
+    def state(self) -> str:
         """The initial state as part of an address."""
         return f"fresh{self.reset_seed}" if self.init is None else str(self.init)
+
+    def of(self, suite: str) -> Start:
+        """Where it begins, with its address in `suite`."""
+        return Start(self.task, self.init, self.seed, self.reset_seed, f"{suite}/{self.task}/{self.state}")
 
 
 @dataclass(frozen=True)
@@ -165,39 +166,23 @@ def trials(tasks: int, episodes: int, *, seed: int, fresh_inits: int | None = No
 
 def run_suite(
     env: Env,
-    policy: Bundle,
+    spec: PlatformSpec,
+    decide: Decide,
     schedule: Sequence[Trial],
     *,
-    planner: Bundle | None = None,
-    settings: PlanSettings,
-    decide: Decide | None = None,
     suite: str,
-    cameras: Sequence[str] | None = None,
-    pictures: bool | None = None,
+    cameras: Sequence[str] = (),
 ) -> Events:
     """Run the episodes of `schedule` (see `trials`), an `EpisodeResult` after each; returns all of those.
 
     Adding an episode to the results, and leaving out the ones that are already there, is the caller's part
-    (`runs.record_suite`).
+    (`results.record_suite`).
     """
     results = []
     for trial in schedule:
-        start = time.perf_counter()
-        ended = yield from run_episode(
-            env,
-            policy,
-            planner=planner,
-            settings=settings,
-            decide=decide,
-            task=trial.task,
-            init=trial.init,
-            seed=trial.seed,
-            reset_seed=trial.reset_seed,
-            cameras=cameras,
-            pictures=pictures,
-            address=f"{suite}/{trial.task}/{trial.start}",
-        )
-        seconds = time.perf_counter() - start
+        begun = time.perf_counter()
+        ended = yield from run_episode(env, spec, decide, trial.of(suite), cameras=cameras)
+        seconds = time.perf_counter() - begun
         score = getattr(env, "score", None)
         results.append(EpisodeResult(trial, env.instruction, ended.success, ended.steps, seconds, score))
         yield results[-1]

@@ -23,7 +23,7 @@ from workbench.planning import run
 from workbench.planning.best_of_n import plan_events
 from workbench.planning.settings import PlanSettings
 from workbench.platforms import PLATFORMS, PlatformSpec
-from workbench.rollout import execute_candidates, run_episode
+from workbench.rollout import Start, execute_candidates, run_episode
 from workbench.serve import Line, Server, application
 from workbench.serve.web import running
 from workbench.steps import encode, extract, inject
@@ -187,7 +187,8 @@ def test_without_a_path_its_joint_curves_are_shown(arm):
 
 
 def test_it_runs_in_a_closed_loop(arm):
-    ended = run(run_episode(SlidingArm(), arm, settings=SETTINGS, task=1, init=3, seed=0, record=True))
+    decide = alone(arm, calls=1)
+    ended = run(run_episode(SlidingArm(), arm.spec, decide, Start(1, 3, seed=0), record=True))
     assert len(ended.episode) == ended.steps + 1 and ended.episode.actions.shape[1] == 6
 
 

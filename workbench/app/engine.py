@@ -17,7 +17,7 @@ from workbench.app.simulators import MOST, Simulators
 from workbench.app.turns import Clock, Line, Patience, at_most, elsewhere, together
 from workbench.app.worker import Worker
 from workbench.asking import AskSettings, Shown, answer_events, dream_events, executed
-from workbench.control import side_by_side, tap
+from workbench.control import decider, side_by_side, tap
 from workbench.denoising import Question, denoise_events
 from workbench.envs.base import Env
 from workbench.envs.suites import Suite, libero_assets, other_robots, suites
@@ -31,7 +31,7 @@ from workbench.planning.settings import PlanSettings
 from workbench.planning.yours import Steer, your_plan_events
 from workbench.platforms import PLATFORMS, PlatformSpec
 from workbench.recalling import recall_events
-from workbench.rollout import execute_candidates, run_episode
+from workbench.rollout import Start, execute_candidates, run_episode
 from workbench.types import Episode, Moment, Plan
 from workbench.views import answer_as_seen, denoising_as_seen
 from workbench.whatif import Acting, Answer, Difference, WhatIf, measure, moved
@@ -281,15 +281,17 @@ class Engine:
         """Run closed loops with live pictures of all cameras; every event is a `Beside`. Each has its hand."""
 
         def work(policy: Bundle, imagines: Bundle) -> Events:
-            how = {"task": request.task, "init": request.init, "seed": request.seed, "settings": settings}
-            how |= {"cameras": policy.spec.cameras, "address": f"{request.suite}/{request.task}/{request.init}"}
+            address = f"{request.suite}/{request.task}/{request.init}"
+            start = Start(request.task, request.init, request.seed, address=address)
+            planners = [imagines if plans else None for plans in request.planners]
+            decide = [decider(policy, planner, settings, pictures=True) for planner in planners]
             for hand in hands:
                 hand.understands = policy.text.embed
 
             def run(env: Env) -> Events:
                 episodes = [
-                    run_episode(env, policy, planner=imagines if plans else None, hand=hand, **how)
-                    for plans, hand in zip(request.planners, hands, strict=True)
+                    run_episode(env, policy.spec, each, start, cameras=policy.spec.cameras, hand=hand)
+                    for each, hand in zip(decide, hands, strict=True)
                 ]
                 return tap(side_by_side(env, episodes), Patience().see)
 

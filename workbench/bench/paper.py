@@ -23,7 +23,7 @@ from workbench.models.bundle import Bundle
 from workbench.planning.settings import PlanSettings
 from workbench.provenance import provenance
 from workbench.results import compare, record_suite, summary
-from workbench.rollout import EpisodeResult, trials
+from workbench.rollout import EpisodeResult, run_suite, trials
 from workbench.statistics import PairedDifference
 from workbench.training.chain import demonstrations_and_rollouts, new_bundle, run_stage
 from workbench.training.loop import Trained
@@ -242,9 +242,8 @@ def evaluate(side: Side, given: argparse.Namespace) -> list[EpisodeResult]:
     env = ProcessEnv(suite.name, image_size=policy.spec.render_size)
     schedule = trials(len(suite.tasks), given.episodes, seed=given.seed)
     folder, results = given.out / "results" / side.name, []
-    events = record_suite(
-        folder, env, policy, schedule, config=config, settings=settings, decide=decide, suite=suite.name
-    )
+    play = lambda missing: run_suite(env, policy.spec, decide, missing, suite=suite.name)  # noqa: E731
+    events = record_suite(folder, schedule, play, config=config)
     try:
         with tqdm(total=given.episodes, desc=side.name, unit="episode") as bar:
             while True:

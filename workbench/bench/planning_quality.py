@@ -29,7 +29,7 @@ from workbench.planning.events import Decided
 from workbench.planning.settings import PlanSettings
 from workbench.provenance import provenance
 from workbench.results import compare, open_results, record_suite, summary
-from workbench.rollout import EpisodeResult, oracle, trials
+from workbench.rollout import EpisodeResult, oracle, run_suite, trials
 from workbench.types import Plan
 
 SCHEMA = "planning-quality/1"
@@ -112,16 +112,9 @@ def evaluate(env: Env, policy: Bundle, planner: Bundle, name: str, given: argpar
         "settings": asdict(way.settings),
     }
     config |= {"sha256": policy.sha256, "planner_sha256": planner.sha256, "dtype": str(policy.denoiser.dtype)}
-    events = record_suite(
-        out,
-        env,
-        policy,
-        trials(len(suite.tasks), given.episodes, seed=given.seed),
-        config=config,
-        settings=way.settings,
-        decide=way.decide(env, policy, planner),
-        suite=suite.name,
-    )
+    decide = way.decide(env, policy, planner)
+    play = lambda missing: run_suite(env, policy.spec, decide, missing, suite=suite.name)  # noqa: E731
+    events = record_suite(out, trials(len(suite.tasks), given.episodes, seed=given.seed), play, config=config)
     apart: list[dict[str, float]] = []
     with tqdm(total=given.episodes, desc=name, unit="episode") as bar:
         bar.update(len(open_results(out)) if (out / "results.json").exists() else 0)

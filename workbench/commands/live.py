@@ -50,7 +50,7 @@ def simulator(suite: str, checkpoint: str) -> Iterator[Callable[[], "Env"]]:
     """
     from workbench.envs.process import ProcessEnv
 
-    size = _render_size(checkpoint, suite)
+    size = render_size(checkpoint, suite)
     with ThreadPoolExecutor(1) as pool:
         opening = pool.submit(ProcessEnv, suite, image_size=size)
 
@@ -68,7 +68,7 @@ def simulator(suite: str, checkpoint: str) -> Iterator[Callable[[], "Env"]]:
                 opening.result().close()
 
 
-def _render_size(checkpoint: str, suite: str) -> int:
+def render_size(checkpoint: str, suite: str) -> int:
     """Side of the pictures, for a folder read without importing torch. ValueError for an unknown checkpoint."""
     from workbench.envs.suites import suite as find_suite
 
@@ -91,10 +91,10 @@ def _config(checkpoint: str) -> dict[str, Any]:
     return files.read_json(checkpoints.resolve(checkpoint) / "config.json")
 
 
-def load(options: argparse.Namespace) -> tuple["Bundle", "Bundle", "PlanSettings"]:
-    """Policy, planner and settings that the planning flags ask for."""
+def load(options: argparse.Namespace, *, threads: int = 0) -> tuple["Bundle", "Bundle", "PlanSettings"]:
+    """Policy, planner and settings that the planning flags ask for; `threads` for the model, 0: all cores."""
     runtime.configure()
-    runtime.use_all_cores()
+    runtime.limit_threads(threads) if threads else runtime.use_all_cores()
     from workbench.models import checkpoints
     from workbench.planning.settings import PlanSettings
 

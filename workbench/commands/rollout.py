@@ -2,14 +2,15 @@
 
 import argparse
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from tqdm import tqdm
 
-from workbench.commands.live import follow, load, simulator
+from workbench import runtime
+from workbench.commands.live import follow, load, render_size, simulator
 
 if TYPE_CHECKING:
     from workbench.models.bundle import Bundle
@@ -23,34 +24,44 @@ def run(options: argparse.Namespace) -> None:
     from workbench.envs.suites import suite as find_suite
 
     suite, out = find_suite(options.suite), Path(options.out)
-    with simulator(suite.name, options.checkpoint) as env:
-        policy, planner, settings = load(options)
+    render_size(options.checkpoint, suite.name)
+    workers = min(options.workers or _processes(), options.episodes)
+    with simulator(suite.name, options.checkpoint) if workers == 1 else nullcontext() as env:
+        policy, planner, settings = load(options, threads=1)  # as in every worker: the last digits depend on it
+        from workbench.evaluation import Evaluation, Parts
         from workbench.results import compare, continue_results, open_results, record_suite
         from workbench.rollout import trials
 
         against = open_results(options.compare) if options.compare else None
-        planned = options.planner == "best-of-n"
         config = _evaluated(options, policy, planner, settings)
         schedule = trials(len(suite.tasks), options.episodes, seed=options.seed, fresh_inits=options.fresh_inits)
-        watch = _Watch(policy, out / "videos" if options.videos else None)
-        watch.begin(continue_results(out, config), len(schedule))
-        events = record_suite(
-            out,
-            env(),
-            policy,
-            schedule,
-            config=config,
-            planner=planner if planned else None,
-            settings=settings,
-            suite=suite.name,
-            cameras=(policy.spec.primary,) if options.videos else None,
-            pictures=False,
+        evaluation = Evaluation(
+            suite.name,
+            options.checkpoint,
+            options.planner_checkpoint,
+            options.dtype,
+            settings,
+            planned=options.planner == "best-of-n",
+            videos=str(out / "videos") if options.videos else None,
         )
+        if env:
+            parts = Parts(env(), policy, planner)
+            play = lambda missing: evaluation.play(missing, parts)  # noqa: E731
+        else:
+            play = lambda missing: evaluation.spread(missing, workers=workers)  # noqa: E731
+        watch = _Watch()
+        watch.begin(continue_results(out, config), len(schedule))
         with watch.bar:
-            results = follow(events, watch.see)
+            results = follow(record_suite(out, schedule, play, config=config), watch.see)
     _report(results, out)
     if against is not None:
         _report_difference(compare(against, results), options.compare)
+
+
+def _processes() -> int:
+    import torch
+
+    return 1 if torch.cuda.is_available() else min(8, runtime.cores())
 
 
 def _evaluated(
@@ -71,40 +82,22 @@ def _evaluated(
 
 
 class _Watch:
-    """Shows an evaluation as it runs, and films it if asked."""
-
-    def __init__(self, policy: "Bundle", videos: Path | None) -> None:
-        self.spec, self.videos = policy.spec, videos
-        self.film: list[np.ndarray] = []
-        self.solved = self.ended = 0
+    """Shows an evaluation as it runs."""
 
     def begin(self, earlier: Sequence["EpisodeResult"], total: int) -> None:
         self.ended, self.solved = len(earlier), sum(result.success for result in earlier)
         self.bar = tqdm(total=max(total, self.ended), initial=self.ended, unit="episode")
 
     def see(self, event: Any) -> None:
-        from workbench.planning.events import Decided, Stepped
+        from workbench.planning.events import Decided
         from workbench.rollout import EpisodeResult
 
         if isinstance(event, Decided):
-            moment = event.plan.moment
-            self.bar.set_description(f"{moment.address}, {self.solved} of {self.ended} solved")
-            self.film = self.film or [moment.observation.images[self.spec.primary]]
-        elif isinstance(event, Stepped) and event.observation is not None:
-            self.film.append(event.observation.images[self.spec.primary])
+            self.bar.set_description(f"{event.plan.moment.address}, {self.solved} of {self.ended} solved")
         elif isinstance(event, EpisodeResult):
             self.solved, self.ended = self.solved + event.success, self.ended + 1
+            self.bar.set_description(f"{self.solved} of {self.ended} solved")
             self.bar.update()
-            self._write(event)
-
-    def _write(self, result: "EpisodeResult") -> None:
-        if self.videos is not None:
-            from workbench.video import write_video
-
-            ending = "success" if result.success else "failure"
-            name = f"task{result.trial.task}_{result.trial.start}_{result.trial.number:03d}_{ending}.mp4"
-            write_video(self.videos / name, self.film, self.spec.control_hz)
-        self.film = []
 
 
 def _report(results: Sequence["EpisodeResult"], out: Path) -> None:

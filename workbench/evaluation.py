@@ -1,0 +1,81 @@
+"""An evaluation in closed loop: by one model in this process, or spread over several, each with its own.
+
+Every episode's luck is its own (`rollout.trials`), every decision is a batch of its own, and the model computes
+with one thread wherever it runs: so an episode is the same whoever plays it.
+"""
+
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from functools import lru_cache
+
+from workbench.control import Events, decider, tap
+from workbench.envs.base import Env
+from workbench.film import Film
+from workbench.models.bundle import Bundle
+from workbench.planning import run
+from workbench.planning.settings import PlanSettings
+from workbench.rollout import EpisodeResult, Trial, run_suite
+from workbench.spread import spread
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What plays an episode."""
+
+    env: Env
+    policy: Bundle
+    planner: Bundle
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Who is evaluated and where, in words that another process understands."""
+
+    suite: str
+    checkpoint: str
+    planner_checkpoint: str | None
+    dtype: str
+    """Of the networks: "auto", "float32" or "bfloat16"."""
+    settings: PlanSettings
+    planned: bool
+    """Whether it plans; otherwise the policy acts alone, with `settings.calls` network calls."""
+    videos: str | None = None
+    """Folder for a video of every episode."""
+
+    def play(self, schedule: Sequence[Trial], parts: Parts) -> Events:
+        """Play episodes here, one after another: the events of `rollout.run_suite`."""
+        spec = parts.policy.spec
+        decide = decider(parts.policy, parts.planner if self.planned else None, self.settings)
+        cameras = (spec.primary,) if self.videos else ()
+        film = Film(self.videos, spec) if self.videos else None
+        events = run_suite(parts.env, spec, decide, schedule, suite=self.suite, cameras=cameras)
+        return tap(events, film.see if film else None)
+
+    def spread(self, schedule: Sequence[Trial], *, workers: int) -> Events:
+        """Play episodes in processes of their own, `workers` at a time: an `EpisodeResult` each as it ends.
+
+        A process that dies costs its episode, which is played again.
+        """
+        results = []
+        with closing(spread(play_one, [(self, trial) for trial in schedule], workers=workers)) as ended:
+            for _, result in ended:
+                results.append(result)
+                yield result
+        return results
+
+
+def play_one(job: tuple[Evaluation, Trial]) -> EpisodeResult:
+    """Play one episode in this process, which keeps model and simulator for the next."""
+    evaluation, trial = job
+    return run(evaluation.play([trial], _parts(evaluation)))[0]
+
+
+@lru_cache(maxsize=1)
+def _parts(evaluation: Evaluation) -> Parts:
+    from workbench.envs.process import ProcessEnv
+    from workbench.models import checkpoints
+
+    dtype = checkpoints.COMPUTE.get(evaluation.dtype)
+    policy, planner = checkpoints.load_pair(evaluation.checkpoint, evaluation.planner_checkpoint, dtype=dtype)
+    return Parts(ProcessEnv(evaluation.suite, image_size=policy.spec.render_size), policy, planner)
