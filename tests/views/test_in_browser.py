@@ -7,6 +7,7 @@ import pytest
 from watched_page import headless, watched
 
 from workbench.views import plan_html
+from workbench.views.words import name, samples
 
 pytestmark = pytest.mark.browser
 
@@ -84,11 +85,35 @@ def test_the_cross_fade_mixes_now_and_imagined(page):
     assert opacity(page, ".card .imagined") == pytest.approx(0.4)
 
 
-def test_best_first_sorts(page):
-    page.get_by_text("best first").click()
-    places = [(card.bounding_box(), card.locator(".rank").inner_text()) for card in page.locator(".card").all()]
-    places.sort(key=lambda place: (round(place[0]["y"]), place[0]["x"]))
-    assert [rank for _, rank in places] == ["1st", "2nd", "3rd", "4th", "5th", "6th", "7th", "8th"]
+def shown(page) -> list[str]:
+    """Names of the cards that are seen, row by row."""
+    cards = [card for card in page.locator(".card").all() if card.is_visible()]
+    places = [(card.bounding_box(), card.locator(".name").inner_text()) for card in cards]
+    return [name for _, name in sorted(places, key=lambda place: (round(place[0]["y"]), place[0]["x"]))]
+
+
+def test_cards_are_sorted_and_filtered(page, executed):
+    by_value = [name(c.index) for c in sorted(executed.candidates, key=lambda c: c.rank)]
+    page.get_by_label("order of the cards").select_option("by value")
+    assert shown(page) == by_value
+    page.get_by_label("order of the cards").select_option("by truth")
+    assert shown(page) == ["#5", "#6", "#8", "#7", "#1", "#4", "#2", "#3"]
+    page.get_by_label("order of the cards").select_option("by spread")
+    spread = {name(c.index): samples(c).std() for c in executed.candidates}
+    assert shown(page) == sorted(spread, key=lambda one: -spread[one])
+    page.get_by_label("which cards").select_option("failed")
+    assert set(shown(page)) == {"#2", "#3"}
+    page.get_by_label("which cards").select_option("chosen by a rule")
+    assert set(shown(page)) == {name(index) for index in executed.choices.values()}
+
+
+def test_a_pinned_card_stays_in_front_whatever_is_chosen(page):
+    page.get_by_label("keep #7 in front").focus()
+    page.keyboard.press("Space")
+    assert shown(page)[0] == "#7"
+    page.get_by_label("order of the cards").select_option("by truth")
+    page.get_by_label("which cards").select_option("failed")
+    assert shown(page) == ["#7", "#2", "#3"]
 
 
 def test_a_card_lights_its_path(page):

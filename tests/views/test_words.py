@@ -166,3 +166,19 @@ def test_your_own_plan_is_spoken_of(steps, said):
     assert words.headline(replace(ours, config={"yours": {"index": 1}})).endswith(said)
     best = words.headline(replace(ours, config={"yours": {"index": 2}}))
     assert "; your plan would have been 18 steps faster." in best
+
+
+def test_value_and_truth_in_order(executed, plan):
+    assert words.agreement(plan) == "", "nothing is known yet"
+    assert words.agreement(execute_some(executed, 2)) == "", "two say nothing"
+    order = sorted(range(8), key=lambda i: executed.candidates[i].value)
+    truth = [
+        replace(executed.candidates[i], outcome=Outcome(True, 50 - k, GAMMA ** (50 - k))) for k, i in enumerate(order)
+    ]
+    assert words.agreement(replace(executed, candidates=truth)) == "rank correlation of value and truth +1.00 (n = 8)"
+
+
+def execute_some(plan, count: int):
+    """`plan` with the first `count` outcomes only."""
+    some = [c if c.index < count else replace(c, outcome=None) for c in plan.candidates]
+    return replace(plan, candidates=some)

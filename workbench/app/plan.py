@@ -17,7 +17,7 @@ from workbench.moments import RecordedMoment
 PICK_CARD = """element.addEventListener('click', (event) => {
   if (event.target.closest('[data-steer]')) trigger('submit', event.target.closest('plan-target').choice);
   const card = event.target.closest('.card');
-  if (card && !event.target.closest('button')) trigger('select', { index: Number(card.dataset.candidate) });
+  if (card && !event.target.closest('button, label')) trigger('select', { index: Number(card.dataset.candidate) });
 });"""
 
 PICK_OFFER = """element.addEventListener('click', (event) => {

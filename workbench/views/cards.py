@@ -2,7 +2,7 @@
 
 The cards exist from the start and fill in phase by phase: a candidate without actions, futures or values
 shows empty places of the same size. Modes (imagined, what differs, real, error), holding to see now and
-sorting are plain HTML form controls with CSS; only the wipe needs the script.
+sorting, filtering and pinning are plain HTML form controls with CSS; only the wipe needs the script.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -24,6 +24,10 @@ from workbench.views.values import axis_top, samples_svg
 
 MODES = {"imagined": "imagined", "differs": "what differs", "real": "real", "error": "error"}
 """What the cards can show over the present, and what people call it."""
+
+SORTS = {"number": "by number", "rank": "by value", "truth": "by truth", "spread": "by spread"}
+FILTERS = {"all": "all", "success": "succeeded", "failure": "failed", "ruled": "chosen by a rule"}
+"""Orders and choices of cards, and what people call them."""
 
 MARKS = {"average": "mean", "lcb": "lcb", "success_vote": "vote", "majority_mean": "maj."}
 """Aggregation rule to the mark on the card of the candidate that it would choose."""
@@ -131,18 +135,26 @@ def _bar(plan: Plan, pictures: Pictures, status: str, progress: float | None, no
         tag("span", *radios, class_="segments", role="radiogroup", aria_label="what the cards show"),
         _slider("mix", "from now to imagined"),
         _slider("wipe", "from imagined to real"),
-        tag("label", tag("input", type="checkbox", name="sort"), tag("span", "best first"), class_="sort"),
+        _choice("sort", "order of the cards", SORTS),
+        _choice("filter", "which cards", FILTERS),
         class_="modes",
     )
     chip = tag("span", text(status), class_="chip") if status else ""
     bar = "" if progress is None else progress_html(progress)
-    said = tag("p", text(words.headline(plan)), tag("small", text(note)) if note else "", class_="headline")
+    below = "; ".join(part for part in (words.agreement(plan), note) if part)
+    said = tag("p", text(words.headline(plan)), tag("small", text(below)) if below else "", class_="headline")
     return tag("header", chip, bar, said, controls)
 
 
 def _slider(variable: str, label: str) -> str:
     """A slider that the script ties to a CSS variable of the board."""
     return tag("input", type="range", class_=variable, min=0, max=100, value=100, aria_label=label, title=label)
+
+
+def _choice(name: str, label: str, options: Mapping[str, str]) -> str:
+    """A list to choose from, which the style sheet acts on; the first is chosen."""
+    shown = [tag("option", text(words_), value=value) for value, words_ in options.items()]
+    return tag("select", *shown, name=name, aria_label=label, title=label)
 
 
 def _radio(mode: str, **state: bool) -> str:
@@ -152,7 +164,7 @@ def _radio(mode: str, **state: bool) -> str:
 
 def _card(plan: Plan, candidate: Candidate, stacks: Sequence[str], top: float) -> str:
     best = next((c.value for c in plan.candidates if c.index == plan.best), None)
-    rank = len(plan.candidates) if candidate.rank is None else candidate.rank
+    outcome, ruled = candidate.outcome, candidate.index in plan.choices.values()
     return tag(
         "article",
         _title(plan, candidate),
@@ -161,8 +173,25 @@ def _card(plan: Plan, candidate: Candidate, stacks: Sequence[str], top: float) -
         tag("p", text(words.reason(plan, candidate)), class_="reason"),
         class_="card chosen" if candidate.index == plan.best else "card",
         data_candidate=candidate.index,
-        style=f"{own(candidate.index)};--rank:{rank}",
+        data_ended=None if outcome is None else "success" if outcome.success else "failure",
+        data_ruled="yes" if ruled else "no",
+        style=f"{own(candidate.index)};{_orders(plan, candidate)}",
     )
+
+
+def _orders(plan: Plan, candidate: Candidate) -> str:
+    """The card's place in every order of `SORTS`, as CSS variables; what is not known goes last, in order."""
+    keys = {
+        "rank": lambda c: c.rank,
+        "truth": lambda c: None if c.outcome is None else -c.outcome.worth,
+        "spread": lambda c: -float(np.std(drawn)) if len(drawn := words.samples(c)) else None,
+    }
+    places = []
+    for name, key in keys.items():
+        known = {c.index: key(c) for c in plan.candidates}
+        ordered = sorted(known, key=lambda index: (known[index] is None, known[index] or 0.0))
+        places.append(f"--{name}:{ordered.index(candidate.index)}")
+    return ";".join(places)
 
 
 def _title(plan: Plan, candidate: Candidate) -> str:
@@ -171,12 +200,15 @@ def _title(plan: Plan, candidate: Candidate) -> str:
         class_="crown", viewBox="0 0 20 16", role="img", aria_label="chosen",
     )  # fmt: skip
     valued = candidate.value is not None
+    called = f"keep {words.name(candidate.index)} in front"
+    pin = tag("input", type="checkbox", name="pin", aria_label=called)
     title = tag(
         "h3",
         tag("span", words.name(candidate.index), class_="name"),
         yours_html(plan, candidate.index),
         crown if candidate.index == plan.best else "",
         tag("span", "" if candidate.rank is None else words.ordinal(candidate.rank), class_="rank"),
+        tag("label", pin, tag("span", "pin"), class_="pin", title=called),
         tag("output", words.number(candidate.value) if valued else "–"),
     )
     meaning = words.meaning(plan, candidate.value) if valued else "not valued yet"
