@@ -2,7 +2,7 @@
 
 from workbench.platforms.base import PlatformSpec
 
-JOINTS = ("waist", "shoulder", "elbow", "forearm roll", "wrist angle", "wrist rotation", "gripper")
+JOINTS = ("waist", "shoulder", "elbow", "forearm", "wrist bend", "wrist turn", "gripper")
 
 ALOHA = PlatformSpec(
     name="aloha",
