@@ -45,6 +45,8 @@ def test_the_gain_is_paired_and_a_part_of_the_oracles(tmp_path):
     assert table["best-of-8"]["mean_path_end_mm"] == 6.0
     said = "\n".join(lines(table))
     assert "15 of 20" in said and "+25.0 points" in said and "50% of the oracle's gain" in said and "6.0 mm" in said
+    drawn = planning_quality.figure(table, "points")
+    assert "best-of-8 (20 episodes)" in drawn and "solved episodes of points, %" in drawn
 
 
 def test_distances_are_in_their_units():

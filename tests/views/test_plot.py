@@ -1,11 +1,12 @@
 """Lines in axes: every finite point is drawn where it belongs, and words stay words."""
 
 import re
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 
-from workbench.views.plot import intervals_html, plot_html
+from workbench.views.plot import intervals_html, intervals_svg, plot_html
 
 
 def points(html: str) -> np.ndarray:
@@ -51,3 +52,10 @@ def test_an_interval_contains_its_number_and_wider_is_wider():
     assert "&lt;a&gt;" in html
     with pytest.raises(ValueError, match="at least one row"):
         intervals_html({}, x="rate")
+
+
+def test_a_picture_of_its_own_is_well_formed_and_brings_its_look():
+    drawn = ElementTree.fromstring(intervals_svg({"<a>": (0.2, 0.5, 0.8)}, x="rate, %"))
+    assert drawn.tag == "{http://www.w3.org/2000/svg}svg"
+    assert "polyline" in drawn[0].text
+    assert [one.text for one in drawn.iter("{http://www.w3.org/2000/svg}text")][-2:] == ["<a>", "rate, %"]

@@ -31,6 +31,7 @@ from workbench.provenance import provenance
 from workbench.results import compare, open_results, record_suite, summary
 from workbench.rollout import EpisodeResult, oracle, run_suite, trials
 from workbench.types import Plan
+from workbench.views.plot import intervals_svg
 
 SCHEMA = "planning-quality/1"
 REFERENCE = "policy"
@@ -84,6 +85,7 @@ def main(options: Sequence[str]) -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--dtype", choices=("auto", *checkpoints.COMPUTE), default="auto")
     parser.add_argument("--out", type=Path, required=True, help="folder of the results")
+    parser.add_argument("--figure", type=Path, metavar="FILE", help="also draw success with its intervals, SVG")
     given = parser.parse_args(options)
     if unknown := [name for name in given.ways if name not in WAYS]:
         raise ValueError(f"--ways: expected some of {', '.join(WAYS)}; got {unknown[0]!r}")
@@ -97,6 +99,8 @@ def main(options: Sequence[str]) -> int:
         env.close()
     table = summarise(given.out)
     files.write_json(given.out / "quality.json", {"schema": SCHEMA, **provenance(), "ways": table})
+    if given.figure:
+        files.write_bytes(given.figure, figure(table, given.suite).encode())
     print("\n".join(lines(table)))
     return 0
 
@@ -175,6 +179,16 @@ def summarise(folder: Path) -> dict[str, dict[str, Any]]:
 def _spread(path: Path) -> dict[str, float]:
     rows = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
     return {f"mean_{name}": mean for name, mean in _means(rows).items() if name not in ("task", "number")}
+
+
+def figure(table: Mapping[str, Mapping[str, Any]], suite: str) -> str:
+    """Success of every way with its 95 % interval, in per cent, as an SVG."""
+    rows = {}
+    for name, row in table.items():
+        low, high = row["interval"]
+        rate = row["successes"] / row["episodes"]
+        rows[f"{name} ({row['episodes']} episodes)"] = (100 * low, 100 * rate, 100 * high)
+    return intervals_svg(rows, x=f"solved episodes of {suite}, %, with 95 % intervals")
 
 
 def lines(table: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:

@@ -49,13 +49,35 @@ ROW, NAMES = 26, 250
 """Height of a row and width of the names' column, in SVG units."""
 
 
-def intervals_html(rows: Mapping[str, tuple[float, float, float]], *, x: str) -> str:
-    """Named numbers with their intervals, one below another: (low, number, high) each."""
+Intervals = Mapping[str, tuple[float, float, float]]
+"""Names to (low, number, high)."""
+
+ALONE = """
+svg { background: #fff; font-family: system-ui, sans-serif; }
+text { fill: #555b66; font-size: 11px; }
+.axis { fill: #14171c; font-size: 12px; }
+.grid { stroke: #dfe2e7; }
+polyline { fill: none; stroke-width: 2; }
+"""
+"""The look of a picture that stands in a file of its own, where no style sheet is."""
+
+
+def intervals_html(rows: Intervals, *, x: str) -> str:
+    """Named numbers with their intervals, one below another."""
+    return styled(tag("figure", _intervals(rows, x), class_="wb plot"))
+
+
+def intervals_svg(rows: Intervals, *, x: str) -> str:
+    """The same as a file's content: an SVG that brings its look."""
+    return _intervals(rows, x, tag("style", ALONE), xmlns="http://www.w3.org/2000/svg")
+
+
+def _intervals(rows: Intervals, x: str, *first: str, **attributes: str) -> str:
     if not rows:
         raise ValueError("intervals: expected at least one row to draw, got none")
     across = _Axis(np.array(list(rows.values())).ravel(), False, NAMES, WIDTH - RIGHT)
     foot = ROW * len(rows) + 4
-    parts = []
+    parts = list(first)
     for tick in across.ticks:
         at = float(across([tick])[0])
         parts.append(tag("line", class_="grid", x1=at, x2=at, y1=0, y2=foot))
@@ -67,8 +89,7 @@ def intervals_html(rows: Mapping[str, tuple[float, float, float]], *, x: str) ->
         parts.append(tag("circle", cx=middle, cy=y, r=4.5, fill=colour(i)))
     middle_of_axis = (NAMES + WIDTH - RIGHT) / 2
     parts.append(tag("text", text(x), x=middle_of_axis, y=foot + 30, text_anchor="middle", class_="axis"))
-    picture = tag("svg", *parts, viewBox=f"0 0 {WIDTH} {foot + FOOT}", role="img", aria_label=x)
-    return styled(tag("figure", picture, class_="wb plot"))
+    return tag("svg", *parts, viewBox=f"0 0 {WIDTH} {foot + FOOT}", role="img", aria_label=x, **attributes)
 
 
 def styled(html: str) -> str:
