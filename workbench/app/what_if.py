@@ -1,6 +1,8 @@
 """The what-if page: change one thing about a moment and see what moves; or dream on from it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
@@ -12,6 +14,7 @@ from workbench.app.parts import AGAIN, QUIET, RUN, Parts
 from workbench.app.settings import brought, slider
 from workbench.asking import AskSettings
 from workbench.moments import RecordedMoment
+from workbench.types import Moment, Plan
 from workbench.whatif import Dream, blank, felt, otherwise, swap, told
 
 ALL = "all of them"
@@ -48,37 +51,34 @@ def _draw(result: Any) -> str:
     return views.dream_html(result) if isinstance(result, Dream) else views.what_if_html(result[0])
 
 
+@dataclass(frozen=True)
+class Tab:
+    """One kind of change: its controls, and what they say."""
+
+    button: gr.Button
+    inputs: Sequence[gr.components.Component]
+    change: Callable[..., Change]
+    """From the page's state and the inputs' values."""
+
+
 def build(demo: gr.Blocks, parts: Parts) -> None:
     """Components and handlers of the page."""
     first = parts.default
     strip = parts.moments_html()
-    observation, actions = first.plan.moment.observation, first.plan.candidates[0].actions
     with gr.Tabs(elem_id="changes"):
-        with gr.Tab("Camera", id="camera"), gr.Row(elem_classes="controls-row"):
-            choices = _camera_changes(list(observation.images))
-            camera = gr.Dropdown(list(choices), value=next(iter(choices)), label="what the cameras show")
-            look = gr.Button("Ask", variant="primary", elem_id="ask-camera", scale=0, min_width=90)
-        with gr.Tab("Action", id="action"), gr.Row(elem_classes="controls-row"):
-            part = gr.Dropdown([ALL, *map(str, range(actions.shape[1]))], value=ALL, label="which number of the action")
-            times = slider(-1, 2, value=1, step=0.1, label="times")
-            plus = slider(-1, 1, value=0, step=0.05, label="plus, in the robot's units")
-            act = gr.Button("Ask", variant="primary", elem_id="ask-action", scale=0, min_width=90)
-        with gr.Tab("Proprio", id="proprio"), gr.Row(elem_classes="controls-row"):
-            index = gr.Dropdown(list(range(len(observation.proprio))), value=2, label="which number of the proprio")
-            by = slider(-0.2, 0.2, value=0.05, step=0.01, label="more, in its own unit (metres, radians)")
-            feel = gr.Button("Ask", variant="primary", elem_id="ask-proprio", scale=0, min_width=90)
-        with gr.Tab("Instruction", id="instruction"), gr.Row(elem_classes="controls-row"):
-            words = gr.Textbox(first.plan.moment.instruction, label="what it is told", max_length=200)
-            tell = gr.Button("Ask", variant="primary", elem_id="ask-instruction", scale=0, min_width=90)
-        with gr.Tab("Scene", id="scene"), gr.Row(elem_classes="controls-row"):
-            thing = gr.Dropdown([], label="object (from the simulator)")
-            x = slider(-20, 20, value=0, step=1, label="away from the robot, cm")
-            y = slider(-20, 20, value=5, step=1, label="to its left, cm")
-            move = gr.Button("Ask", variant="primary", elem_id="ask-scene", scale=0, min_width=90)
-        with gr.Tab("Dream", id="dream"), gr.Row(elem_classes="controls-row"):
-            chunks = slider(1, 8, value=5, step=1, label="chunks")
-            dream = gr.Button("Dream", variant="primary", elem_id="ask-dream", scale=0, min_width=90)
+        camera = _camera_tab(first.plan.moment)
+        others = [_action_tab(first.plan), _proprio_tab(first.plan.moment)]
+        instruction = _instruction_tab(first.plan.moment)
+        scene = _scene_tab()
+        dream, chunks = _dream_tab()
     page = gr.HTML(Imagining(parts, first).html(), elem_id="what-if", apply_default_css=False)
+    words, thing = instruction.inputs[0], scene.inputs[0]
+
+    def asks(tab: Tab) -> Callable:
+        def on_ask(request: gr.Request, *given) -> Iterator[str]:
+            yield from ask(parts, request, tab.change(parts.session(request).shown, *given))
+
+        return on_ask
 
     def on_load(request: gr.Request) -> tuple[str, str]:
         _, moment = parts.open(request, lambda moment: Imagining(parts, moment))
@@ -87,31 +87,6 @@ def build(demo: gr.Blocks, parts: Parts) -> None:
     def on_moment(event: gr.EventData, request: gr.Request) -> tuple[str, str]:
         moment = parts.session(request).shown.moment = parts.moment(event.name)
         return parts.strip(moment.name), moment.plan.moment.instruction
-
-    def on_action(request: gr.Request, part: str, times: float, plus: float) -> Iterator[str]:
-        number = None if part == ALL else int(part)
-        which = "every action" if number is None else f"action {number}"
-        change = f"{which} times {times:g}" * (times != 1) + " and " * (times != 1 and plus != 0)
-        change += f"{which} {plus:+g}" * (plus != 0)
-        acting = otherwise(number, times=times, plus=plus)
-        yield from ask(parts, request, Change(change or "the same actions", acting=acting))
-
-    def on_camera(request: gr.Request, name: str) -> Iterator[str]:
-        yield from ask(parts, request, Change(name, moment=choices[name]))
-
-    def on_proprio(request: gr.Request, index: int, by: float) -> Iterator[str]:
-        change = Change(f"proprio {index} {by:+g}", moment=lambda moment: felt(moment, int(index), by))
-        yield from ask(parts, request, change)
-
-    def on_instruction(request: gr.Request, words: str) -> Iterator[str]:
-        yield from ask(parts, request, Change(f"told “{words}”", moment=lambda moment: told(moment, words)))
-
-    def on_scene(request: gr.Request, name: str | None, x: float, y: float) -> Iterator[str]:
-        name = name or next(iter(parts.session(request).shown.objects), "")
-        change = Change(
-            f"{name.replace('_', ' ')} {views.words.displacement(x, y)}", move=(name, (x / 100, y / 100, 0.0))
-        )
-        yield from ask(parts, request, change)
 
     def on_dream(request: gr.Request, chunks: float) -> Iterator[str]:
         session = parts.session(request)
@@ -126,22 +101,91 @@ def build(demo: gr.Blocks, parts: Parts) -> None:
         named = [(name.replace("_", " "), name) for name in shown.objects]
         return gr.Dropdown(named, value=shown.objects[0])
 
-    handlers = {
-        act: (on_action, [part, times, plus]),
-        look: (on_camera, [camera]),
-        feel: (on_proprio, [index, by]),
-        tell: (on_instruction, [words]),
-        move: (on_scene, [thing, x, y]),
-        dream: (on_dream, [chunks]),
-    }
-    for button, (handler, inputs) in handlers.items():
-        button.click(handler, inputs, page, **RUN).then(on_objects, None, thing, **QUIET)
-    words.submit(on_instruction, [words], page, **RUN)
-    for event in (
-        demo.load(on_load, None, [strip, words], **QUIET),
-        strip.select(on_moment, None, [strip, words], **QUIET),
-    ):
-        event.then(on_camera, [camera], page, **AGAIN).then(on_objects, None, thing, **QUIET)
+    for tab in (camera, *others, instruction, scene):
+        tab.button.click(asks(tab), tab.inputs, page, **RUN).then(on_objects, None, thing, **QUIET)
+    dream.click(on_dream, [chunks], page, **RUN).then(on_objects, None, thing, **QUIET)
+    words.submit(asks(instruction), instruction.inputs, page, **RUN)
+    opened = demo.load(on_load, None, [strip, words], **QUIET)
+    chosen = strip.select(on_moment, None, [strip, words], **QUIET)
+    for event in (opened, chosen):
+        event.then(asks(camera), camera.inputs, page, **AGAIN).then(on_objects, None, thing, **QUIET)
+
+
+@contextmanager
+def _row(name: str) -> Iterator[None]:
+    """A tab with its controls beside each other."""
+    with gr.Tab(name, id=name.lower()), gr.Row(elem_classes="controls-row"):
+        yield
+
+
+def _button(name: str, label: str = "Ask") -> gr.Button:
+    return gr.Button(label, variant="primary", elem_id=f"ask-{name}", scale=0, min_width=90)
+
+
+def _camera_tab(moment: Moment) -> Tab:
+    choices = _camera_changes(list(moment.observation.images))
+    with _row("Camera"):
+        what = gr.Dropdown(list(choices), value=next(iter(choices)), label="what the cameras show")
+        return Tab(_button("camera"), [what], lambda _, name: Change(name, moment=choices[name]))
+
+
+def _action_tab(plan: Plan) -> Tab:
+    numbers = plan.candidates[0].actions.shape[1]
+    with _row("Action"):
+        which = gr.Dropdown([ALL, *map(str, range(numbers))], value=ALL, label="which number of the action")
+        times = slider(-1, 2, value=1, step=0.1, label="times")
+        plus = slider(-1, 1, value=0, step=0.05, label="plus, in the robot's units")
+        return Tab(_button("action"), [which, times, plus], lambda _, *given: acted(*given))
+
+
+def acted(part: str, times: float, plus: float) -> Change:
+    """Other actions: one number of each, or all, `times` so much and `plus` so much."""
+    number = None if part == ALL else int(part)
+    which = "every action" if number is None else f"action {number}"
+    said = [f"{which} times {times:g}"] * (times != 1) + [f"{which} {plus:+g}"] * (plus != 0)
+    return Change(" and ".join(said) or "the same actions", acting=otherwise(number, times=times, plus=plus))
+
+
+def _proprio_tab(moment: Moment) -> Tab:
+    with _row("Proprio"):
+        numbers = list(range(len(moment.observation.proprio)))
+        which = gr.Dropdown(numbers, value=2, label="which number of the proprio")
+        by = slider(-0.2, 0.2, value=0.05, step=0.01, label="more, in its own unit (metres, radians)")
+
+        def change(_: Imagining, index: int, by: float) -> Change:
+            return Change(f"proprio {index} {by:+g}", moment=lambda moment: felt(moment, int(index), by))
+
+        return Tab(_button("proprio"), [which, by], change)
+
+
+def _instruction_tab(moment: Moment) -> Tab:
+    with _row("Instruction"):
+        words = gr.Textbox(moment.instruction, label="what it is told", max_length=200)
+
+        def change(_: Imagining, words: str) -> Change:
+            return Change(f"told “{words}”", moment=lambda moment: told(moment, words))
+
+        return Tab(_button("instruction"), [words], change)
+
+
+def _scene_tab() -> Tab:
+    with _row("Scene"):
+        thing = gr.Dropdown([], label="object (from the simulator)")
+        x = slider(-20, 20, value=0, step=1, label="away from the robot, cm")
+        y = slider(-20, 20, value=5, step=1, label="to its left, cm")
+
+        def change(shown: Imagining, name: str | None, x: float, y: float) -> Change:
+            name = name or next(iter(shown.objects), "")
+            said = f"{name.replace('_', ' ')} {views.words.displacement(x, y)}"
+            return Change(said, move=(name, (x / 100, y / 100, 0.0)))
+
+        return Tab(_button("scene"), [thing, x, y], change)
+
+
+def _dream_tab() -> tuple[gr.Button, gr.Slider]:
+    with _row("Dream"):
+        chunks = slider(1, 8, value=5, step=1, label="chunks")
+        return _button("dream", "Dream"), chunks
 
 
 def _camera_changes(cameras: list[str]) -> dict[str, Callable]:
