@@ -7,8 +7,9 @@ import pytest
 from point_world import PointWorld
 
 from workbench import files
-from workbench.foreseeing import Expected, about, expecting, foreseeing
-from workbench.foresight import Foresight, measure, open_record, record
+from workbench.asking import Shown
+from workbench.foreseeing import Expected, expecting, foreseeing
+from workbench.foresight import Foreseen, Foresight, columns, listed, measure, open_record, record
 from workbench.models.bundle import tiny
 from workbench.planning import run
 from workbench.planning.best_of_n import plan_events
@@ -44,10 +45,25 @@ def test_measure_on_known_numbers():
 
 
 def test_a_record_opens_as_it_was_written(tmp_path):
-    files.write_json(tmp_path / "found.json", record({"checkpoint": "mini", "suite": "points"}, KNOWN))
+    files.write_json(tmp_path / "found.json", record(Foreseen({"checkpoint": "mini", "suite": "points"}, KNOWN)))
     opened = open_record(tmp_path / "found.json")
     assert opened.decisions == KNOWN
     assert opened.about["checkpoint"] == "mini" and opened.about["value_mean"] == 0.625
+
+
+def test_files_of_decisions_are_listed_and_others_are_not(tmp_path):
+    found = record(Foreseen({"suite": "points"}, KNOWN))
+    for name in ("a.json", "run/b.json", "run/deeper/c.json"):
+        (tmp_path / name).parent.mkdir(exist_ok=True, parents=True)
+        files.write_json(tmp_path / name, {"version": "1", **found})
+    files.write_json(tmp_path / "other.json", {"schema": "results/1"})
+    assert listed([tmp_path, tmp_path / "absent"]) == {"a": tmp_path / "a.json", "b": tmp_path / "run/b.json"}
+
+
+def test_columns_have_one_entry_a_decision():
+    of = columns(KNOWN)
+    assert of["step"].tolist() == [0, 8, 0, 8] and of["return"].tolist() == [0.8, 1.0, 0.0, 0.0]
+    assert of["success"].dtype == bool
 
 
 @pytest.mark.parametrize(
@@ -62,7 +78,7 @@ def test_a_record_opens_as_it_was_written(tmp_path):
     ],
 )
 def test_another_file_is_refused_in_one_line(tmp_path, change, reason):
-    given = record({}, KNOWN)
+    given = record(Foreseen({}, KNOWN))
     for name, entry in (change or {}).items():
         (given if name == "schema" else given["by_decision"])[name] = entry
     (tmp_path / "found.json").write_text(json.dumps(given if change else []))
@@ -88,13 +104,17 @@ def test_values_are_those_of_the_plans_that_would_ask_for_them(bundle):
 
 
 def test_foreseeing_gives_every_decision_what_came_of_it(bundle):
-    world = PointWorld(horizon=10)
-    decisions = run(foreseeing(world, bundle, bundle, trials(2, 2, seed=0), suite="points", settings=SETTINGS))
-    assert [(one.episode, one.task, one.step) for one in decisions] == [(e, e, s) for e in (0, 1) for s in (0, 4, 8)]
-    assert all(0 <= one.v <= 1 and 0 <= one.q <= 1 and one.returned == 0 and not one.success for one in decisions)
-    head = about(bundle, bundle, "points", seed=3)
-    assert head["suite"] == "points" and head["seed"] == 3 and head["gamma"] == bundle.spec.gamma
-    assert set(head["checkpoints"]) == {"policy", "planner"}
+    events = foreseeing(
+        PointWorld(horizon=10), bundle, bundle, trials(2, 2, seed=3), suite="points", seed=3, settings=SETTINGS
+    )
+    parts = [event.result for event in events if isinstance(event, Shown)]
+    assert [len(part.decisions) for part in parts] == [3, 6]
+    whole = parts[-1].decisions
+    assert [(one.episode, one.task, one.step) for one in whole] == [(e, e, s) for e in (0, 1) for s in (0, 4, 8)]
+    assert all(0 <= one.v <= 1 and 0 <= one.q <= 1 and one.returned == 0 and not one.success for one in whole)
+    about = parts[-1].about
+    assert about["suite"] == "points" and about["seed"] == 3 and about["gamma"] == bundle.spec.gamma
+    assert set(about["checkpoints"]) == {"policy", "planner"}
 
 
 def test_returns_count_from_the_end_of_the_chunk(bundle):
@@ -105,7 +125,8 @@ def test_returns_count_from_the_end_of_the_chunk(bundle):
         def success(self) -> bool:
             return self.steps >= 10
 
-    decisions = run(foreseeing(Easy(), bundle, bundle, trials(1, 1, seed=0), suite="points", settings=SETTINGS))
+    events = foreseeing(Easy(), bundle, bundle, trials(1, 1, seed=0), suite="points", settings=SETTINGS)
+    decisions = run(events).decisions
     gamma = bundle.spec.gamma
     assert [one.step for one in decisions] == [0, 4, 8] and all(one.success for one in decisions)
     assert [one.returned for one in decisions] == pytest.approx([gamma**6, gamma**2, 1.0])

@@ -6,11 +6,13 @@ import pytest
 from workbench.statistics import (
     auc,
     auc_interval,
+    calibration_bins,
     calibration_error,
     mcnemar,
     mean_interval,
     paired_difference,
     paired_episodes,
+    t_interval,
     wilson,
 )
 
@@ -122,3 +124,22 @@ def test_the_interval_of_a_mean_score_is_wilsons_for_zeros_and_ones_and_covers_p
     assert np.mean(covered) > 0.95
     with pytest.raises(ValueError, match="from 0 to 1"):
         mean_interval([0.5, 1.5])
+
+
+def test_calibration_bins_hold_neighbours_and_equally_many():
+    bins = calibration_bins([0.9, 0.1, 0.5, 0.3], 2)
+    assert [sorted(part.tolist()) for part in bins] == [[1, 3], [0, 2]]
+
+
+def test_scores_of_one_group_count_as_one_observation():
+    scores, groups = [1.0, 1.0, 0.0, 0.0], [0, 0, 1, 1]
+    assert mean_interval(scores, groups=groups) == mean_interval([1.0, 0.0])
+    assert mean_interval(scores, groups=range(4)) == mean_interval(scores)
+
+
+def test_students_interval():
+    # Four scores with mean 5 and standard deviation 2: t = 3.1824 with three degrees of freedom.
+    low, high = t_interval([3.0, 3.0, 5.0, 9.0])
+    spread = np.std([3.0, 3.0, 5.0, 9.0], ddof=1)
+    assert (low + high) / 2 == pytest.approx(5) and (high - low) / 2 == pytest.approx(3.18245 * spread / 2, rel=1e-4)
+    assert t_interval([1.0]) == (-np.inf, np.inf)

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from workbench.asking import Shown
 from workbench.control import Decide, Events
 from workbench.envs.base import Env
-from workbench.foresight import Foresight
+from workbench.foresight import Foreseen, Foresight
 from workbench.models.bundle import Bundle
 from workbench.planning.aggregate import aggregate
 from workbench.planning.best_of_n import Planning, plan_events
@@ -55,18 +56,22 @@ def foreseeing(
     schedule: Sequence[Trial],
     *,
     suite: str,
+    seed: int = 0,
     settings: PlanSettings = ASKED,
     pictures: bool = False,
 ) -> Events:
-    """Run the episodes of `schedule`; returns a `Foresight` a decision.
+    """Run the episodes of `schedule`, which derives from `seed`; returns a `Foreseen`.
 
-    Yields what `run_suite` does and an `Expected` before every `Decided`. `pictures`: also decode the imagined ones.
+    Yields what `run_suite` does, an `Expected` before every `Decided`, and a `Shown` with the `Foreseen` so far after
+    every episode. `pictures`: also decode the imagined ones.
     """
+    head = about(policy, planner, suite, seed=seed)
     found: list[Foresight] = []
     waiting: list[tuple[int, Expected]] = []
     decide = expecting(policy, planner, settings, pictures=pictures)
     events = run_suite(env, policy.spec, decide, schedule, suite=suite)
     for event in events:
+        yield event
         if isinstance(event, Expected):
             expected = event
         elif isinstance(event, Decided):
@@ -75,8 +80,8 @@ def foreseeing(
             number = found[-1].episode + 1 if found else 0
             found += [_foresight(number, event, step, said, policy) for step, said in waiting]
             waiting = []
-        yield event
-    return found
+            yield Shown(Foreseen(head, tuple(found)))
+    return Foreseen(head, tuple(found))
 
 
 def _foresight(episode: int, result: EpisodeResult, step: int, said: Expected, policy: Bundle) -> Foresight:
@@ -86,7 +91,7 @@ def _foresight(episode: int, result: EpisodeResult, step: int, said: Expected, p
 
 
 def about(policy: Bundle, planner: Bundle, suite: str, *, seed: int) -> dict[str, Any]:
-    """Whose values they are, and of which episodes: the head of a `foresight.record`."""
+    """Whose values they are, and of which episodes: what a `Foreseen` says of itself."""
     pair = {"policy": policy, "planner": planner}
     exact = {role: {"name": bundle.name, "sha256": bundle.sha256} for role, bundle in pair.items()}
     head = {"checkpoint": policy.name, "planner": planner.name, "checkpoints": exact}

@@ -15,13 +15,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jaxtyping import Bool, Num
 
 from workbench import files
 from workbench.statistics import auc, auc_interval, calibration_error, wilson
 
 SCHEMA = "foresight/1"
-MOST = 200_000
-"""Decisions that are read of one file."""
+MOST, LISTED = 50_000, 100
+"""Decisions that are read of one file, and files that are listed."""
+MOST_BYTES = 20_000_000
 
 
 @dataclass(frozen=True)
@@ -50,23 +52,24 @@ class Foreseen:
     """An evaluation: what was asked, what was found, and every decision of it."""
 
     about: Mapping[str, Any]
-    """`checkpoint`, `planner`, `suite`, `seed`, `gamma`, and the numbers of `measure`."""
+    """`checkpoint`, `planner`, `checkpoints`, `suite`, `seed`, `gamma`; of a file also what else stands in it."""
     decisions: Sequence[Foresight]
 
 
-def record(about: Mapping[str, Any], decisions: Sequence[Foresight]) -> dict[str, Any]:
-    """An evaluation as JSON: `about`, the numbers, and the decisions to five places."""
+def record(foreseen: Foreseen) -> dict[str, Any]:
+    """An evaluation as JSON: what it says of itself, its numbers, and the decisions to five places."""
     rows = [
         [round(entry, 5) if isinstance(entry, float) else entry for entry in astuple(decision)]
-        for decision in decisions
+        for decision in foreseen.decisions
     ]
-    columns = {name: [row[place] for row in rows] for place, name in enumerate(COLUMNS)}
-    return {"schema": SCHEMA, **about, **measure(decisions), "by_decision": columns}
+    found = {name: [row[place] for row in rows] for place, name in enumerate(COLUMNS)}
+    kept = {"schema": SCHEMA, **foreseen.about, **measure(foreseen.decisions)}
+    return kept | {"by_decision": found}
 
 
 def open_record(path: str | Path) -> Foreseen:
     """What `workbench bench foresight --out` has written. FileNotFoundError, or ValueError in one line."""
-    given = files.read_json(path)
+    given = files.read_json(path, max_bytes=MOST_BYTES)
     try:
         return _foreseen(given)
     except (LookupError, TypeError, AttributeError, ArithmeticError, ValueError) as error:
@@ -74,6 +77,25 @@ def open_record(path: str | Path) -> Foreseen:
         raise ValueError(
             f"{path} has no decisions of `workbench bench foresight` ({reason}): write it again or choose another"
         ) from None
+
+
+def listed(folders: Sequence[str | Path]) -> dict[str, Path]:
+    """Files of decisions in `folders`, and one folder further down, by name; at most `LISTED`."""
+    found = {}
+    for folder in map(Path, folders):
+        for path in sorted((*folder.glob("*.json"), *folder.glob("*/*.json"))):
+            if len(found) < LISTED and _claims(path):
+                found.setdefault(path.stem, path)
+    return found
+
+
+def _claims(path: Path) -> bool:
+    """Whether a file begins as one of decisions does."""
+    try:
+        with path.open("rb") as file:
+            return f'"{SCHEMA}"'.encode() in file.read(1000)
+    except OSError:
+        return False
 
 
 def _foreseen(given: Any) -> Foreseen:
@@ -92,6 +114,12 @@ def _foreseen(given: Any) -> Foreseen:
     return Foreseen({name: entry for name, entry in given.items() if name != "by_decision"}, decisions)
 
 
+def columns(decisions: Sequence[Foresight]) -> dict[str, Num[np.ndarray, " n"] | Bool[np.ndarray, " n"]]:
+    """One array a column of `COLUMNS`, one entry a decision."""
+    rows = map(astuple, decisions)
+    return {name: np.array(column) for name, column in zip(COLUMNS, zip(*rows, strict=True), strict=True)}
+
+
 def half_way(decisions: Sequence[Foresight]) -> int:
     """The step of a decision that is nearest to half of a typical success; without any, of a typical episode."""
     last = {one.episode: one.step for one in decisions if one.success} or {one.episode: one.step for one in decisions}
@@ -101,10 +129,8 @@ def half_way(decisions: Sequence[Foresight]) -> int:
 
 def measure(decisions: Sequence[Foresight]) -> dict[str, Any]:
     """Numbers by name, rounded; None where there is nothing to compare. `value_` is V(s'), `q_` is Q(s, a)."""
-    returns = np.array([one.returned for one in decisions])
-    successes = np.array([one.success for one in decisions])
-    steps = np.array([one.step for one in decisions])
-    episodes = [one.episode for one in decisions]
+    of = columns(decisions)
+    returns, successes, steps, episodes = of["return"], of["success"], of["step"], of["episode"]
     endings = {one.episode: one.success for one in decisions}
     won, middle = sum(endings.values()), half_way(decisions)
     here = np.flatnonzero(steps == middle)
@@ -116,8 +142,7 @@ def measure(decisions: Sequence[Foresight]) -> dict[str, Any]:
         "half_way_step": middle,
         "return_mean": round(float(returns.mean()), 3),
     }
-    for name, values in (("value", [one.v for one in decisions]), ("q", [one.q for one in decisions])):
-        x = np.array(values)
+    for name, x in (("value", of["v"]), ("q", of["q"])):
         numbers |= {
             f"{name}_auc_at_equal_step": _rounded(auc(x, successes, strata=steps)),
             f"{name}_auc_interval": _rounded(auc_interval(x, successes, strata=steps, groups=episodes)),

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int, Num
 from scipy.stats import binomtest, norm, rankdata, spearmanr
+from scipy.stats import t as student
 
 Successes = Sequence[bool] | Bool[np.ndarray, " n"]
 Scores = Sequence[float] | Float[np.ndarray, " n"]
@@ -30,21 +31,32 @@ def wilson(successes: int, episodes: int, *, confidence: float = 0.95) -> tuple[
     return float(interval.low), float(interval.high)
 
 
-def mean_interval(scores: Scores, *, confidence: float = 0.95) -> tuple[float, float]:
+def mean_interval(scores: Scores, *, groups: Strata = None, confidence: float = 0.95) -> tuple[float, float]:
     """Interval of the mean of scores in [0, 1]: Wilson's with the mean as the rate, and equal to it for 0 and 1.
 
     A number in [0, 1] varies at most as a coin of the same mean does, so that partial scores get an interval that
-    is rather too wide. No scores at all tell nothing: (0, 1). ValueError for others.
+    is rather too wide. With `groups` (the episode of each score) there are only as many observations as groups.
+    No scores at all tell nothing: (0, 1). ValueError for others.
     """
     x = np.asarray(scores, float)
     if x.ndim != 1 or not ((x >= 0) & (x <= 1)).all():
         raise ValueError(f"expected a list of scores from 0 to 1, got {x}: check the scores")
     if len(x) == 0:
         return 0.0, 1.0
-    n, mean, z = len(x), float(x.mean()), float(norm.isf((1 - confidence) / 2))
+    n = len(x) if groups is None else len(np.unique(groups))
+    mean, z = float(x.mean()), float(norm.isf((1 - confidence) / 2))
     centre, reach = mean + z * z / (2 * n), z * np.sqrt(mean * (1 - mean) / n + z * z / (4 * n * n))
     low, high = (float(np.clip(end / (1 + z * z / n), 0, 1)) for end in (centre - reach, centre + reach))
     return low, high
+
+
+def t_interval(scores: Scores, *, confidence: float = 0.95) -> tuple[float, float]:
+    """Student's interval of the mean of independent scores; fewer than two tell nothing: (-inf, inf)."""
+    x = np.asarray(scores, float)
+    if len(x) < 2:
+        return -np.inf, np.inf
+    reach = float(student.isf((1 - confidence) / 2, len(x) - 1) * x.std(ddof=1) / np.sqrt(len(x)))
+    return float(x.mean()) - reach, float(x.mean()) + reach
 
 
 @dataclass(frozen=True)
@@ -131,8 +143,13 @@ def calibration_error(values: Scores, returns: Scores, *, bins: int = 10) -> flo
     x, y = np.asarray(values, float), np.asarray(returns, float)
     if x.shape != y.shape or x.ndim != 1 or len(x) < bins:
         raise ValueError(f"expected a return a value and at least {bins} of them, got {x.shape} and {y.shape}")
-    parts = np.array_split(np.argsort(x, kind="stable"), bins)
+    parts = calibration_bins(x, bins)
     return float(sum(len(part) * abs(x[part].mean() - y[part].mean()) for part in parts) / len(x))
+
+
+def calibration_bins(values: Scores, bins: int = 10) -> list[Int[np.ndarray, " m"]]:
+    """Places of equally many neighbouring values a bin, from the lowest bin to the highest."""
+    return np.array_split(np.argsort(np.asarray(values, float), kind="stable"), bins)
 
 
 def auc(scores: Scores, successes: Successes, *, strata: Strata = None) -> float | None:
@@ -176,7 +193,8 @@ def auc_interval(
     _, group = np.unique(np.arange(len(x)) if groups is None else np.asarray(groups), return_inverse=True)
     won, pairs = _pairs(x, y, np.zeros(len(x)) if strata is None else np.asarray(strata), group)
     drawn = np.random.default_rng(seed).integers(len(won), size=(resamplings, len(won)))
-    times = np.stack([np.bincount(draw, minlength=len(won)) for draw in drawn]).astype(float)
+    cells = drawn + len(won) * np.arange(resamplings)[:, None]
+    times = np.bincount(cells.ravel(), minlength=cells.size).reshape(cells.shape).astype(float)
     compared = ((times @ pairs) * times).sum(1)
     found = compared > 0  # a resampling without a pair says nothing
     draws = ((times[found] @ won) * times[found]).sum(1) / compared[found]

@@ -21,7 +21,7 @@ def test_observe_pairs_each_imagined_picture_with_the_next_real_one():
         PointWorld(horizon=10), bundle, bundle, trials(2, 2, seed=0), suite="points", settings=settings, pictures=True
     )
     seen = Seen(bundle.spec, ContactSheet(bundle.spec.cameras, count=3))
-    decisions = observe(events, seen, total=2)
+    decisions = observe(events, seen, total=2).decisions
     assert [(one.episode, one.task, one.step) for one in decisions] == [(e, e, s) for e in (0, 1) for s in (0, 4, 8)]
     assert {camera: len(pairs) for camera, pairs in seen.psnrs.items()} == {"wrist": 4, "primary": 4}
     assert len(seen.sheet.rows) == 3 and set(seen.sheet.rows[0]) == {"wrist", "primary"}

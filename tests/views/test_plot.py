@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from workbench.views.plot import intervals_html, intervals_svg, plot_html
+from workbench.views.plot import Curve, intervals_html, intervals_svg, plot_html
 
 
 def points(html: str) -> np.ndarray:
@@ -59,3 +59,16 @@ def test_a_picture_of_its_own_is_well_formed_and_brings_its_look():
     assert drawn.tag == "{http://www.w3.org/2000/svg}svg"
     assert "polyline" in drawn[0].text
     assert [one.text for one in drawn.iter("{http://www.w3.org/2000/svg}text")][-2:] == ["<a>", "rate, %"]
+
+
+def test_a_curves_intervals_reach_from_low_to_high_and_widen_the_axis():
+    curve = Curve([1, 2, 3], [0.5, 0.5, 0.5], low=[0.1, 0.4, -np.inf], high=[0.9, 0.6, np.inf])
+    bars = re.findall(r'class="interval"[^>]* y1="([^"]+)" y2="([^"]+)"', plot_html({"a": curve}, x="n", y="m"))
+    first, second = (float(low) - float(high) for low, high in bars)  # what has no ends has no bar
+    assert first == pytest.approx(4 * second, abs=0.5)
+
+
+def test_what_is_compared_with_is_dashed_and_colours_stay():
+    html = plot_html({"truth": Curve([0, 1], [0, 1], dashed=True), "a": Curve([0, 1], [1, 0], paint=3)}, x="n", y="m")
+    assert 'stroke="var(--soft)" stroke-dasharray="5 4"' in html and html.count("#CC79A7") >= 2
+    assert html.count("<circle") == 2, "a comparison has no points"

@@ -21,8 +21,8 @@ from workbench import files
 from workbench.control import Events
 from workbench.envs.process import ProcessEnv
 from workbench.envs.suites import suite as find_suite
-from workbench.foreseeing import about, foreseeing
-from workbench.foresight import Foresight, record
+from workbench.foreseeing import foreseeing
+from workbench.foresight import Foreseen, record
 from workbench.models import checkpoints
 from workbench.planning.events import Decided
 from workbench.platforms import PlatformSpec
@@ -68,11 +68,11 @@ def evaluate(
     schedule = trials(len(find_suite(suite).tasks), episodes, seed=seed)
     seen = Seen(policy.spec, ContactSheet(policy.spec.cameras))
     try:
-        events = foreseeing(env, policy, planner, schedule, suite=suite, pictures=True)
-        decisions = observe(events, seen, total=len(schedule))
+        events = foreseeing(env, policy, planner, schedule, suite=suite, seed=seed, pictures=True)
+        foreseen = observe(events, seen, total=len(schedule))
     finally:
         env.close()
-    return record(about(policy, planner, suite, seed=seed), decisions) | seen.numbers(), seen
+    return record(foreseen) | seen.numbers(), seen
 
 
 class Seen:
@@ -105,7 +105,7 @@ class Seen:
         return found
 
 
-def observe(events: Events, seen: Seen, *, total: int) -> list[Foresight]:
+def observe(events: Events, seen: Seen, *, total: int) -> Foreseen:
     """Go through an evaluation, showing pairs of decisions to `seen`; returns what was expected of all."""
     last: Plan | None = None
     with tqdm(total=total, unit="episode", desc="comparing with the truth") as bar, closing(events):

@@ -15,6 +15,8 @@
     dream_html(dream)           chunk after chunk dreamt, beside what really came
     grid_html(grid, cells)      one moment under two settings, cell by cell; `grid_picture` to keep,
                                 `reference_of` the cell to compare with
+    foresight_html(foreseen)    values against what came true, a figure a question: `calibration_html`,
+                                `over_time_html`, `auc_html`, `v_against_q_html`
     copy_html(texts)            buttons that copy a text; `kept_html` for the address of a kept plan
     steer_html(plan)            the offer to make a plan of one's own on the camera picture
     panel_html(body)            any of these below a line that says how the work stands
@@ -42,6 +44,7 @@ from workbench.views.copy import copy_html, kept_html
 from workbench.views.denoise import denoise_html, schedule_svg
 from workbench.views.episode import EpisodeState, episode_html, episodes_html
 from workbench.views.fan import curves_html, ends, fan_html, spread
+from workbench.views.foresight import auc_html, calibration_html, foresight_html, over_time_html, v_against_q_html
 from workbench.views.gallery import gallery_html
 from workbench.views.grid import grid_html, grid_picture, reference_of
 from workbench.views.page import fragment, head_html, plan_html
@@ -105,4 +108,9 @@ __all__ = [
     "truth_html",
     "values_figure",
     "what_if_html",
+    "auc_html",
+    "calibration_html",
+    "foresight_html",
+    "over_time_html",
+    "v_against_q_html",
 ]

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Num
@@ -13,12 +14,30 @@ from workbench.views.tags import tag, text
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, FOOT = 560, 230, 52, 14, 10, 36
 """Size and margins, in SVG units."""
 
-Line = tuple[Sequence[float] | Num[np.ndarray, " n"], Sequence[float] | Num[np.ndarray, " n"]]
+Numbers = Sequence[float] | Num[np.ndarray, " n"]
+Line = tuple[Numbers, Numbers]
 """Equally many xs and ys."""
 
 
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """A line that says more of itself."""
+
+    xs: Numbers
+    ys: Numbers
+    low: Numbers | None = None
+    high: Numbers | None = None
+    """Ends of each y's interval, where there is one: drawn as a bar; one that is not finite is left out."""
+    paint: int | None = None
+    """Number of its colour; None: its place among the lines."""
+    dots: bool = False
+    """Points without lines between them."""
+    dashed: bool = False
+    """What it is compared with: dashed, in the text's colour, without points."""
+
+
 def plot_html(
-    lines: Mapping[str, Line],
+    lines: Mapping[str, Line | Curve],
     *,
     x: str,
     y: str,
@@ -31,14 +50,15 @@ def plot_html(
     `dots` draws points without lines between them. What is not finite, or not positive on a log axis, is left out.
     ValueError if nothing is left.
     """
-    kept = {name: _finite(line, log) for name, line in lines.items()}
-    xs, ys = (np.concatenate([line[axis] for line in kept.values()] or [np.empty(0)]) for axis in (0, 1))
+    kept = {name: _finite(line, log, dots) for name, line in lines.items()}
+    xs = np.concatenate([line.xs for line in kept.values()] or [np.empty(0)])
+    ys = np.concatenate([part for line in kept.values() for part in _heights(line)] or [np.empty(0)])
     if len(xs) == 0:
         raise ValueError("plot: expected at least one point to draw, got none")
     across = _Axis(np.r_[xs, list((marks or {}).values())], "x" in log, LEFT, WIDTH - RIGHT)
     up = _Axis(ys, "y" in log, HEIGHT - FOOT, TOP)
     parts = _grid(across, up)
-    parts += [_line(across, up, *line, colour(i), dots) for i, line in enumerate(kept.values())]
+    parts += [_line(across, up, line, _paint(line, i)) for i, line in enumerate(kept.values())]
     parts += _marks(across, marks or {})  # their names are read above the lines
     parts.append(tag("text", text(x), x=(LEFT + WIDTH - RIGHT) / 2, y=HEIGHT - 4, text_anchor="middle", class_="axis"))
     picture = tag("svg", *parts, viewBox=f"0 0 {WIDTH} {HEIGHT}", role="img", aria_label=f"{y} against {x}")
@@ -102,12 +122,25 @@ def place_of(xs: Sequence[float] | Num[np.ndarray, " n"], at: Sequence[float]) -
     return _Axis(np.asarray(xs, float), False, LEFT, WIDTH - RIGHT)(at).tolist()
 
 
-def _finite(line: Line, log: str) -> tuple[np.ndarray, np.ndarray]:
-    xs, ys = (np.asarray(values, float) for values in line)
+def _finite(line: Line | Curve, log: str, dots: bool) -> Curve:
+    """What can be drawn of a line, as arrays."""
+    curve = line if isinstance(line, Curve) else Curve(*line, dots=dots)
+    ends = (curve.ys if end is None else end for end in (curve.low, curve.high))
+    xs, ys, low, high = (np.asarray(numbers, float) for numbers in (curve.xs, curve.ys, *ends))
     good = np.isfinite(xs) & np.isfinite(ys)
     good &= (xs > 0) | ("x" not in log)
     good &= (ys > 0) | ("y" not in log)
-    return xs[good], ys[good]
+    whole = np.isfinite(low) & np.isfinite(high) & ((low > 0) | ("y" not in log))
+    low, high = np.where(whole, low, ys), np.where(whole, high, ys)
+    return replace(curve, xs=xs[good], ys=ys[good], low=low[good], high=high[good])
+
+
+def _heights(curve: Curve) -> tuple[np.ndarray, ...]:
+    return np.asarray(curve.ys), np.asarray(curve.low), np.asarray(curve.high)
+
+
+def _paint(curve: Curve, place: int) -> str:
+    return "var(--soft)" if curve.dashed else colour(place if curve.paint is None else curve.paint)
 
 
 class _Axis:
@@ -167,17 +200,28 @@ def _marks(across: _Axis, marks: Mapping[str, float]) -> list[str]:
     return parts
 
 
-def _line(across: _Axis, up: _Axis, xs: np.ndarray, ys: np.ndarray, paint: str, dots: bool) -> str:
-    points = np.stack([across(xs), up(ys)], 1)
+def _line(across: _Axis, up: _Axis, curve: Curve, paint: str) -> str:
+    points = np.stack([across(curve.xs), up(curve.ys)], 1)
     path = " ".join(f"{px:.1f},{py:.1f}" for px, py in points)
-    few = dots or len(points) <= 20
-    circles = [tag("circle", cx=px, cy=py, r=3.0, fill=paint) for px, py in points.tolist()] if few else []
-    line = "" if dots else tag("polyline", points=path, stroke=paint)
-    return tag("g", line, *circles)
+    few = curve.dots or (len(points) <= 20 and not curve.dashed)
+    small = {"r": 2.0, "opacity": 0.6} if curve.dots and len(points) > 100 else {"r": 3.0}
+    circles = [tag("circle", cx=px, cy=py, fill=paint, **small) for px, py in points.tolist()] if few else []
+    ends = zip(points[:, 0].tolist(), up(curve.low).tolist(), up(curve.high).tolist(), strict=True)
+    bars = [
+        tag("line", class_="interval", x1=px, x2=px, y1=low, y2=high, stroke=paint)
+        for px, low, high in ends
+        if low > high  # down is more
+    ]
+    dashes = "5 4" if curve.dashed else None
+    line = "" if curve.dots else tag("polyline", points=path, stroke=paint, stroke_dasharray=dashes)
+    return tag("g", line, *bars, *circles)
 
 
-def _legend(lines: Mapping[str, Line]) -> str:
+def _legend(lines: Mapping[str, Curve]) -> str:
     if list(lines) == [""]:
         return ""
-    names = [tag("span", tag("i", style=f"background:{colour(i)}"), text(name)) for i, name in enumerate(lines)]
+    names = [
+        tag("span", tag("i", style=f"background:{_paint(line, i)}"), text(name))
+        for i, (name, line) in enumerate(lines.items())
+    ]
     return tag("figcaption", *names)
