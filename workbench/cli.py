@@ -132,7 +132,7 @@ def _app(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--planner-checkpoint", help="what imagines and values; default: the policy's own choice")
     parser.add_argument("--suite", help="whose moments to open on, default: those of the checkpoint's robot")
     parser.add_argument(
-        "--data", nargs="+", default=[], metavar="DIR", help="folders of episodes to list on Recordings"
+        "--data", nargs="+", default=[], metavar="DIR", help="folders of episodes, or of values found, to list"
     )
 
 

@@ -47,7 +47,20 @@ def assets(tmp_path_factory) -> Path:
     for task in (0, 3):
         record(bundle, task, folder / "moments" / f"libero_mini_hard-{task}-fresh{task}-step{LATE}")
     film(folder / "episodes")
+    foresee(folder / "results")
     return folder
+
+
+def foresee(folder: Path) -> None:
+    """An evaluation: two successes that are valued higher than two failures, at every step."""
+    from workbench import files
+    from workbench.foresight import Foreseen, Foresight, record
+
+    rows = [(e, step, e % 2 == 0) for e in range(4) for step in (0, 8, 16)]
+    some = [Foresight(e, e, step, 0.7 if won else 0.3, 0.5, 0.9 if won else 0.0, won) for e, step, won in rows]
+    head = {"checkpoint": "mini", "planner": "mini", "suite": "libero_mini", "seed": 7, "gamma": 0.99}
+    folder.mkdir()
+    files.write_json(folder / "foresight_made.json", record(Foreseen(head, some)))
 
 
 def film(folder: Path) -> None:
@@ -361,6 +374,34 @@ def test_a_grid_fills_cell_by_cell_and_is_compared_with_any(page, address):
     page.get_by_label("its values, with commas between").first.fill("0, one")
     page.locator("#run-grid").click()
     expect(page.get_by_text("seed: expected whole numbers with commas between, got '0, one'")).to_be_visible()
+
+
+def test_values_recorded_and_asked_anew_on_one_episode(page, address):
+    page.goto(address + "study")
+    values = page.locator("#values")
+    expect(values.locator("h3")).to_have_text("recorded 2 of 4 episodes end in success, 12 decisions", timeout=MINUTES)
+    expect(values.locator(".about code")).to_have_text(
+        "workbench bench foresight --checkpoint mini --suite libero_mini --episodes 4 --seed 7"
+    )
+    expect(values.locator("article svg")).to_have_count(4)
+    expect(values.locator("article", has_text="same step")).to_contain_text("1.00 (1.00 to 1.00) with V(s')")
+    page.get_by_label("episodes, 1 to 20").fill("30")
+    page.locator("#run-values").click()
+    expect(page.get_by_text("episodes: expected 1 to 20, got 30")).to_be_visible(timeout=MINUTES)
+    page.get_by_label("episodes, 1 to 20").fill("2")
+    page.locator("#run-values").click()
+    expect(values.locator(".chip").first).to_contain_text("episode 1 of 2", timeout=MINUTES)
+    page.locator("#stop-values").click()
+    expect(values.locator(".note")).to_have_text("cancelled", timeout=MINUTES)
+    page.get_by_label("episodes, 1 to 20").fill("1")
+    page.locator("#run-values").click()
+    expect(values.locator("h3")).to_have_text(
+        "asked here 0 of 1 episodes end in success, 15 decisions", timeout=MINUTES
+    )
+    expect(values.get_by_role("link", name="Save as a file")).to_have_attribute("download", "foresight.json")
+    page.get_by_role("tab", name="Grid").click()
+    expect(page.locator("#run-grid")).to_be_visible(timeout=MINUTES)
+    assert "tab=grid" in page.url
 
 
 def test_what_if_one_thing_were_different(page, address):

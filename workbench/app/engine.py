@@ -22,6 +22,7 @@ from workbench.denoising import Question, denoise_events
 from workbench.envs.base import Env
 from workbench.envs.suites import Suite, libero_assets, other_robots, suites
 from workbench.filling import part_events
+from workbench.foreseeing import foreseeing
 from workbench.grid import Grid
 from workbench.interventions import Hand
 from workbench.models import checkpoints
@@ -31,7 +32,7 @@ from workbench.planning.settings import PlanSettings
 from workbench.planning.yours import Steer, your_plan_events
 from workbench.platforms import PLATFORMS, PlatformSpec
 from workbench.recalling import recall_events
-from workbench.rollout import Start, execute_candidates, run_episode
+from workbench.rollout import Start, execute_candidates, run_episode, trials
 from workbench.types import Episode, Moment, Plan
 from workbench.views import answer_as_seen, denoising_as_seen
 from workbench.whatif import Acting, Answer, Difference, WhatIf, measure, moved
@@ -265,6 +266,16 @@ class Engine:
         for name in grid.checkpoints:
             cells = lambda policy, planner, name=name: part_events(policy, planner, grid, name)  # noqa: E731
             yield from self._with_models(name, grid.planner_of(name), cells)
+
+    def foresee(self, suite: str, episodes: int, seed: int) -> Events:
+        """What is expected at every decision of a policy's episodes; a `Shown` after each, returns a `Foreseen`."""
+        schedule = trials(len(suites()[suite].tasks), episodes, seed=seed)
+
+        def work(policy: Bundle, planner: Bundle) -> Events:
+            run = lambda env: foreseeing(env, policy, planner, schedule, suite=suite, seed=seed)  # noqa: E731
+            return (yield from self._with_simulator(suite, run))
+
+        return (yield from self._with_models(self.checkpoint, self.planner, work))
 
     def _can_execute(self, moment: Moment) -> bool:
         known = self._known_problem.is_set() and self._problem is None

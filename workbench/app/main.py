@@ -14,7 +14,7 @@ import uvicorn
 from fastapi import FastAPI, Response
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-from workbench import opening, recordings, runtime, views
+from workbench import foresight, opening, recordings, runtime, views
 from workbench.app import api, denoise, exported, kept, live, plan, start, study, what_if
 from workbench.app import recordings as recordings_page
 from workbench.app.engine import Engine, suite_of
@@ -62,14 +62,15 @@ def build(
 ) -> gr.Blocks:
     """The pages, opened on the first recorded moment; models and simulator get ready meanwhile.
 
-    `data` are folders of episodes to list beside the shipped ones. `suite`: whose moments; default: all of the
-    checkpoint's robot. What is missing is made first, which takes minutes.
+    `data` are folders of episodes, and of files of `workbench bench foresight`, to list beside the shipped ones.
+    `suite`: whose moments; default: all of the checkpoint's robot. What is missing is made first, which takes minutes.
 
     Raises ValueError if no moment is there to open on and none can be made.
     """
     recorded = run(tap(opening.recorded(checkpoint, planner, suite), lambda making: print(making, flush=True)))
     library = Library([*([shipped] if (shipped := recordings.shipped()).is_dir() else []), *data])
-    parts = Parts(Engine(checkpoint, planner), Sessions(), recorded, library)
+    results = foresight.listed([runtime.assets() / "results", *data])
+    parts = Parts(Engine(checkpoint, planner), Sessions(), recorded, library, results)
     demo = gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True, delete_cache=(600, 3600))
     demo.state_session_capacity = CALLERS
     for path, (name, page) in PAGES.items():

@@ -2,9 +2,10 @@
 
 import secrets
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -61,6 +62,8 @@ class Parts:
     moments: dict[str, RecordedMoment]
     library: Library = field(default_factory=lambda: Library([]))
     """The recorded episodes that everybody may look at."""
+    results: Mapping[str, Path] = field(default_factory=dict)
+    """Files of `workbench bench foresight` by name."""
     _opened: OrderedDict[str, RecordedMoment] = field(default_factory=OrderedDict)
 
     @property

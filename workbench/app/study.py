@@ -1,4 +1,4 @@
-"""The study page: one moment under any two settings, cell by cell."""
+"""The study page: what values are worth, over whole episodes; and one moment under any two settings, cell by cell."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -7,6 +7,7 @@ from typing import Any
 import gradio as gr
 
 from workbench import views
+from workbench.app import values
 from workbench.app.engine import Engine
 from workbench.app.panel import Panel
 from workbench.app.parts import QUIET, RUN, Parts, one_line
@@ -35,6 +36,11 @@ REMEMBER = """(x, xs, y, ys) => {
   Object.entries({ x, xs, y, ys }).forEach(([name, value]) => here.set(name, value));
   history.replaceState(null, '', '?' + here);
 }"""
+SELECT = """() => {{
+  const here = new URLSearchParams(location.search);
+  here.set('tab', '{tab}');
+  history.replaceState(null, '', '?' + here);
+}}"""
 PICK_CELL = """element.addEventListener('click', (event) => {
   const cell = event.target.closest('button.cell');
   if (cell) trigger('select', { row: Number(cell.dataset.row), column: Number(cell.dataset.column) });
@@ -88,8 +94,36 @@ class Gridded(Panel):
             self.body = views.grid_html(self.grid, self.cells, reference=self.reference, save=save)
 
 
+class Study:
+    """A window's two studies, of which one works at a time."""
+
+    def __init__(self, engine: Engine, moment: RecordedMoment) -> None:
+        self.grid, self.values = Gridded(engine, moment), values.Values(engine)
+        self.running: Panel | None = None
+
+
 def build(demo: gr.Blocks, parts: Parts) -> None:
     """Components and handlers of the page."""
+    with gr.Tabs(elem_id="studies", elem_classes="kinds") as tabs:
+        with gr.Tab("Values", id="values") as first:
+            valued, fill = values.build(parts)
+        with gr.Tab("Grid", id="grid") as second:
+            axes, strip = build_grid(parts)
+
+    def on_load(request: gr.Request) -> tuple:
+        _, moment = parts.open(request, lambda moment: Study(parts.engine, moment))
+        given = request.query_params
+        texts = (str(given.get(name, control.value))[:200] for name, control in zip(ADDRESS, axes, strict=True))
+        tab = "grid" if given.get("tab") == "grid" or "x" in given else "values"
+        return gr.Tabs(selected=tab), parts.strip(moment.name), *known_axes(*texts), *fill(request)
+
+    demo.load(on_load, None, [tabs, strip, *axes, *valued], **QUIET)
+    for tab in (first, second):
+        tab.select(None, None, None, js=SELECT.format(tab=tab.id), **QUIET)
+
+
+def build_grid(parts: Parts) -> tuple[list[gr.components.Component], gr.HTML]:
+    """The grid's components and handlers; returns its axes and the moments to choose from."""
     usual = USUAL | {"checkpoint": ", ".join(parts.engine.checkpoints())}
     strip = parts.moments_html()
     with gr.Row(elem_classes="controls-row"):
@@ -105,36 +139,34 @@ def build(demo: gr.Blocks, parts: Parts) -> None:
     )
     axes = [x, xs, y, ys]
 
-    def on_load(request: gr.Request) -> tuple:
-        _, moment = parts.open(request, lambda moment: Gridded(parts.engine, moment))
-        given = request.query_params
-        texts = (str(given.get(name, control.value))[:200] for name, control in zip(ADDRESS, axes, strict=True))
-        return parts.strip(moment.name), *known_axes(*texts)
-
     def on_moment(event: gr.EventData, request: gr.Request) -> tuple[str, str]:
         session, moment = parts.session(request), parts.moment(event.name)
         session.cancel()
-        session.shown = Gridded(parts.engine, moment)
-        return parts.strip(moment.name), session.shown.html()
+        session.shown.grid = Gridded(parts.engine, moment)
+        return parts.strip(moment.name), session.shown.grid.html()
 
     def on_run(request: gr.Request, *given: Any) -> Iterator[str]:
         session = parts.session(request)
         with one_line():
-            grid = asked(parts, session.shown.moment, *given)
+            grid = asked(parts, session.shown.grid.moment, *given)
         session.cancel()
-        session.shown.ask(grid)
-        for _ in session.run(lambda: parts.engine.grid(grid), session.shown):
-            yield session.shown.html()
+        shown = session.shown
+        panel = shown.running = shown.grid
+        panel.ask(grid)
+        for _ in session.run(lambda: parts.engine.grid(grid), panel):
+            yield session.shown.grid.html()
+        if shown.running is not panel:  # the values have taken over
+            panel.stop("cancelled")
+            yield session.shown.grid.html()
 
     def on_cell(event: gr.EventData, request: gr.Request) -> str:
-        shown = parts.session(request).shown
+        shown = parts.session(request).shown.grid
         shown.compare_with((event.row, event.column))
         return shown.html()
 
     def on_stop(request: gr.Request) -> None:
         parts.session(request).cancel()
 
-    demo.load(on_load, None, [strip, *axes], **QUIET)
     strip.select(on_moment, None, [strip, page], **QUIET)
     x.input(usual.get, x, xs, **QUIET)
     y.input(usual.get, y, ys, **QUIET)
@@ -142,6 +174,7 @@ def build(demo: gr.Blocks, parts: Parts) -> None:
     run.click(on_run, [*axes, futures], page, **RUN)
     stop.click(on_stop, queue=False, **QUIET)
     page.select(on_cell, None, page, **QUIET)
+    return axes, strip
 
 
 def known_axes(x: str, xs: str, y: str, ys: str) -> tuple[str, str, str, str]:
