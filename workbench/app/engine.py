@@ -7,16 +7,17 @@ pair of models is held at a time: who wants another waits until nobody uses it. 
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from statistics import median
 from typing import Any
 
 from workbench import runtime
+from workbench.app.asked import Asked, Known, answer, compare, reference, with_truth
 from workbench.app.simulators import MOST, Simulators
 from workbench.app.turns import Clock, Line, Patience, at_most, elsewhere, together
 from workbench.app.worker import Worker
-from workbench.asking import AskSettings, Shown, answer_events, dream_events, executed
+from workbench.asking import AskSettings, answer_events, dream_events
 from workbench.control import decider, side_by_side, tap
 from workbench.denoising import Question, denoise_events
 from workbench.envs.base import Env
@@ -34,8 +35,8 @@ from workbench.platforms import PLATFORMS, PlatformSpec
 from workbench.recalling import recall_events
 from workbench.rollout import Start, execute_candidates, run_episode, trials
 from workbench.types import Episode, Moment, Plan
-from workbench.views import answer_as_seen, denoising_as_seen
-from workbench.whatif import Acting, Answer, Difference, WhatIf, measure, moved
+from workbench.views import denoising_as_seen
+from workbench.whatif import Acting
 
 Events = Generator[Any, None, Any]
 
@@ -66,42 +67,6 @@ class EpisodeRequest:
     seed: int
     planners: tuple[bool, ...]
     """One episode each, side by side from the same start: best of N instead of the policy alone."""
-
-
-@dataclass(frozen=True)
-class Change:
-    """One thing that is to be different."""
-
-    words: str
-    moment: Callable[[Moment], Moment] = lambda moment: moment
-    acting: Acting | None = None
-    move: tuple[str, Sequence[float]] | None = None
-    """An object of the scene, and metres by which it is moved."""
-
-
-@dataclass(frozen=True, eq=False)
-class Asked:
-    """A question about a moment and about the same with one thing changed."""
-
-    moment: Moment
-    change: Change
-    settings: AskSettings
-    checkpoint: str
-
-    @property
-    def about(self) -> tuple:
-        """What the unchanged moment's answer depends on."""
-        return id(self.moment), self.settings, self.checkpoint
-
-
-@dataclass(frozen=True, eq=False)
-class Known:
-    """What is known of the unchanged moment."""
-
-    before: Answer
-    yardstick: Difference
-    objects: Sequence[str] = ()
-    """What can be moved in the scene, where there is a simulator."""
 
 
 class Engine:
@@ -233,12 +198,12 @@ class Engine:
         """
 
         def work(policy: Bundle, planner: Bundle) -> Events:
-            found = known or (yield from _reference(policy, planner, asked))
+            found = known or (yield from reference(policy, planner, asked))
             if not self._can_execute(asked.moment):
                 if asked.change.move:
                     raise ValueError("the scene can be changed in a simulator only, and none is here")
-                return _compare(asked, found, (yield from _answer(policy, planner, asked)), policy.spec)
-            run = lambda env: _with_truth(env, policy, planner, asked, found)  # noqa: E731
+                return compare(asked, found, (yield from answer(policy, planner, asked)), policy.spec)
+            run = lambda env: with_truth(env, policy, planner, asked, found)  # noqa: E731
             return (yield from self._with_simulator(suite_of(asked.moment), run))
 
         return (yield from self._with_models(asked.checkpoint, self._planner_with(asked.checkpoint), work))
@@ -357,34 +322,6 @@ class Engine:
                 return (yield from work(env))
             finally:
                 self._simulators.give_back(key, env)
-
-
-def _reference(policy: Bundle, planner: Bundle, asked: Asked) -> Events:
-    """The unchanged moment's answer, and how far another seed's is from it."""
-    before = yield from answer_events(policy, planner, asked.moment, settings=asked.settings)
-    other = replace(asked.settings, seed=asked.settings.seed + 1)
-    return Known(before, measure(before, (yield from answer_events(policy, planner, asked.moment, settings=other))))
-
-
-def _answer(policy: Bundle, planner: Bundle, asked: Asked, moment: Moment | None = None) -> Events:
-    moment = moment or asked.change.moment(asked.moment)
-    return answer_events(policy, planner, moment, settings=asked.settings, acting=asked.change.acting)
-
-
-def _with_truth(env: Env, policy: Bundle, planner: Bundle, asked: Asked, known: Known) -> Events:
-    moment = moved(env, asked.moment, *asked.change.move) if asked.change.move else None
-    after = yield from _answer(policy, planner, asked, moment)
-    yield Shown(_compare(asked, known, after, policy.spec))
-    if known.before.real is None:
-        known = replace(known, before=(yield from executed(env, policy, known.before)), objects=list(env.objects()))
-    after = yield from executed(env, policy, after)
-    return _compare(asked, known, after, policy.spec)
-
-
-def _compare(asked: Asked, known: Known, after: Answer, spec: PlatformSpec) -> tuple[WhatIf, Known]:
-    """What is to be shown, and what to remember."""
-    before = answer_as_seen(known.before, spec)
-    return WhatIf(asked.change.words, before, answer_as_seen(after, spec), known.yardstick), known
 
 
 def _all_suites() -> dict[str, Suite]:

@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 
 from workbench import views
-from workbench.app.engine import Asked, Change, Known
+from workbench.app.asked import Asked, Change, Known
 from workbench.app.panel import Panel
 from workbench.app.parts import AGAIN, QUIET, RUN, Parts
 from workbench.app.settings import brought, slider
