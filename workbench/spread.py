@@ -19,6 +19,8 @@ from multiprocessing.connection import Connection
 from multiprocessing.connection import wait as wait_for_any
 from typing import Any, TypeVar
 
+from tqdm import tqdm
+
 from workbench import runtime
 
 RESTARTS = 3
@@ -101,6 +103,7 @@ def _settle(lifeline: Connection) -> None:
     """What a process does first. Ctrl-C in a terminal reaches every process; this one ends when it is told to."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     runtime.limit_threads(1)
+    tqdm.set_lock(threading.RLock())  # its own is shared between processes: left behind by an end at once, and told of
 
     def watch() -> None:
         wait_for_any([lifeline])  # closed by the other side, or gone with it
