@@ -4,6 +4,7 @@ import re
 from dataclasses import replace
 
 import pytest
+from playwright.sync_api import expect
 from watched_page import headless, watched
 
 from workbench.views import plan_html
@@ -49,24 +50,22 @@ def test_no_card_cuts_its_words_off(page):
 def test_modes_change_what_the_cards_show(page):
     assert opacity(page, ".card .real") == 1
     page.get_by_text("what differs").click()
-    page.wait_for_timeout(400)
-    assert opacity(page, ".card .differs") == 1 and opacity(page, ".card .real") == 0
+    expect(page.locator(".card .differs").first).to_have_css("opacity", "1")
+    expect(page.locator(".card .real").first).to_have_css("opacity", "0")
     page.get_by_text("error", exact=True).first.click()
-    page.wait_for_timeout(400)
-    assert opacity(page, ".card .error") == 1
+    expect(page.locator(".card .error").first).to_have_css("opacity", "1")
 
 
 def test_holding_a_picture_or_the_button_shows_now(page):
     page.get_by_text("imagined", exact=True).first.click()
+    imagined = page.locator(".card .imagined").first
     for place in (page.locator(".stack").first, page.locator(".hold")):
         box = place.bounding_box()
         page.mouse.move(box["x"] + 10, box["y"] + 10)
         page.mouse.down()
-        page.wait_for_timeout(400)
-        assert opacity(page, ".card .imagined") == 0
+        expect(imagined).to_have_css("opacity", "0")
         page.mouse.up()
-        page.wait_for_timeout(400)
-        assert opacity(page, ".card .imagined") == 1
+        expect(imagined).to_have_css("opacity", "1")
 
 
 def test_the_wipe_moves_on_all_cards_at_once(page):
