@@ -99,6 +99,7 @@ async def measured(given: argparse.Namespace) -> dict[str, Any]:
         started = time.perf_counter() - start
         async with async_playwright() as playwright:
             browser = await playwright.chromium.launch(executable_path=given.chromium, args=["--no-sandbox"])
+            address += "/"
             alone = {"start-up": started} | await one(browser, address)
             crowded = await crowd(browser, address, pid, browsers=given.browsers, minutes=given.minutes)
             await browser.close()
@@ -132,15 +133,14 @@ async def one(browser: Any, address: str) -> dict[str, float]:
     await slider.wait_for()
     seconds["slider"] = float(await slider.evaluate(SLIDE)) / 1000
     await page.goto(address + "what-if")
-    title = page.locator("#what-if h3")
-    await title.get_by_text("wrist camera black").wait_for()
+    await page.locator("#what-if h3", has_text="wrist camera black").wait_for()
     await page.wait_for_timeout(5000)
     await page.get_by_role("tab", name="Action").click()
     await page.get_by_label("number input for plus").fill("0.5")
     await page.get_by_label("number input for plus").press("Enter")
     await page.wait_for_timeout(500)
     await page.locator("#ask-action").click()
-    await timed("what if", title.get_by_text("every action +0.5").wait_for())
+    await timed("what if", page.locator("#what-if h3", has_text="every action +0.5").wait_for())
     await page.context.close()
     return seconds
 
