@@ -92,8 +92,9 @@ async def measured(given: argparse.Namespace) -> dict[str, Any]:
     """All figures: `alone` in seconds, and `crowd`."""
     try:
         from playwright.async_api import async_playwright
-    except ImportError:
-        raise ModuleNotFoundError("bench app needs playwright: pip install 'cosmos-policy-workbench[test]'") from None
+        from psutil import Process
+    except ImportError as missing:
+        raise ModuleNotFoundError(f"bench app needs the test extra: pip install -e '.[test]' ({missing})") from None
     start = time.perf_counter()
     with served("app", "--checkpoint", given.checkpoint, path="/") as (address, pid):
         started = time.perf_counter() - start
@@ -101,7 +102,7 @@ async def measured(given: argparse.Namespace) -> dict[str, Any]:
             browser = await playwright.chromium.launch(executable_path=given.chromium, args=["--no-sandbox"])
             address += "/"
             alone = {"start-up": started} | await one(browser, address)
-            crowded = await crowd(browser, address, pid, browsers=given.browsers, minutes=given.minutes)
+            crowded = await crowd(browser, address, Process(pid), browsers=given.browsers, minutes=given.minutes)
             await browser.close()
     return {"checkpoint": given.checkpoint, "alone": alone, "crowd": crowded}
 
@@ -111,16 +112,10 @@ async def one(browser: Any, address: str) -> dict[str, float]:
     page = await opened(browser)
     seconds = {}
 
-    async def timed(name: str, action: Any) -> None:
-        start = time.perf_counter()
-        await action
-        seconds[name] = time.perf_counter() - start
-
-    async def first_page() -> None:
-        await page.goto(address)
-        await page.locator("#board .card").nth(7).wait_for()
-
-    await timed("first page", first_page())
+    start = time.perf_counter()
+    await page.goto(address)
+    await page.locator("#board .card").nth(7).wait_for()
+    seconds["first page"] = time.perf_counter() - start
     await page.wait_for_timeout(3000)  # models and simulator are got ready in the background
     for name, preset in (("1 x 1", QUICK), ("3 x 5", PAPER)):
         await page.get_by_text(preset).click()
@@ -139,8 +134,10 @@ async def one(browser: Any, address: str) -> dict[str, float]:
     await page.get_by_label("number input for plus").fill("0.5")
     await page.get_by_label("number input for plus").press("Enter")
     await page.wait_for_timeout(500)
+    start = time.perf_counter()
     await page.locator("#ask-action").click()
-    await timed("what if", page.locator("#what-if h3", has_text="every action +0.5").wait_for())
+    await page.locator("#what-if h3", has_text="every action +0.5").wait_for()
+    seconds["what if"] = time.perf_counter() - start
     await page.context.close()
     return seconds
 
@@ -160,14 +157,14 @@ async def planned(page: Any) -> float:
     return float(first) / 1000
 
 
-async def crowd(browser: Any, address: str, pid: int, *, browsers: int, minutes: float) -> dict[str, Any]:
+async def crowd(browser: Any, address: str, server: Any, *, browsers: int, minutes: float) -> dict[str, Any]:
     """Many browsers plan at once, each from moments of its own choice; their luck and the server's memory."""
     names = moments.available()
     addresses = {name: moments.load(name).plan.moment.address for name in names}
     visitors = [Visitor(number) for number in range(browsers)]
     end = time.monotonic() + 60 * minutes
     memory: list[float] = []
-    watching = asyncio.create_task(watch(pid, memory))
+    watching = asyncio.create_task(watch(server, memory))
     await asyncio.gather(*(visit(browser, address, visitor, addresses, end) for visitor in visitors))
     watching.cancel()
     firsts = [seconds for visitor in visitors for seconds in visitor.first_cards]
@@ -216,13 +213,10 @@ async def waiting_plan(page: Any, visitor: Visitor) -> float:
     return plan.result()
 
 
-async def watch(pid: int, memory: list[float]) -> None:
+async def watch(server: Any, memory: list[float]) -> None:
     """Append the resident memory (MiB) of the server, without its simulators, every ten seconds."""
-    import psutil
-
-    process = psutil.Process(pid)
     while True:
-        memory.append(round(process.memory_info().rss / 2**20, 1))
+        memory.append(round(server.memory_info().rss / 2**20, 1))
         await asyncio.sleep(10)
 
 
