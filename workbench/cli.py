@@ -134,6 +134,7 @@ def _app(commands: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--data", nargs="+", default=[], metavar="DIR", help="folders of episodes, or of values found, to list"
     )
+    parser.add_argument("--mcp", action="store_true", help="offer plan, imagine and value as MCP tools, too, at /mcp")
 
 
 def _planning(parser: argparse.ArgumentParser) -> None:

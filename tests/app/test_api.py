@@ -2,8 +2,6 @@
 
 import json
 import random
-import threading
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -11,9 +9,9 @@ import gradio as gr
 import httpx
 import numpy as np
 import pytest
-import uvicorn
 from gradio_client import Client
 from gradio_client.exceptions import AppError
+from served_app import serving
 
 from workbench import moments
 from workbench.app import api, main
@@ -46,14 +44,8 @@ def address(bundle) -> Iterator[str]:
         parts = Parts(Engine(), Sessions(), {NAME: moments.load(NAME)})
         with gr.Blocks(analytics_enabled=False) as demo:
             api.build(parts)
-        server = uvicorn.Server(uvicorn.Config(main.asgi(demo), port=0, log_level="error", log_config=None))
-        thread = threading.Thread(target=server.run, daemon=True)
-        thread.start()
-        while not server.started:
-            time.sleep(0.02)
-        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-        server.should_exit = True
-        thread.join(10)
+        with serving(main.asgi(demo)) as address:
+            yield address
         parts.close()
 
 

@@ -1,4 +1,4 @@
-"""The stable endpoints of the app: plan, imagine, value, for programs (`gradio_client`) instead of people.
+"""The stable endpoints of the app: plan, imagine, value, for programs (`gradio_client`, `tools.py`) instead of people.
 
 Results are JSON in the vocabulary of `plan.json`; pictures are WebP data URIs. Everything that comes in is bounded
 here, whatever its type: a caller gets one line about what was expected. No endpoint opens a file by name.
@@ -38,6 +38,12 @@ KINDS = {"moment": str, "actions": list[list[float]] | None, "aggregation": str,
 
 def build(parts: Parts) -> None:
     """Add the endpoints, within a `gr.Blocks`."""
+    for endpoint in endpoints(parts):
+        gr.api(endpoint, api_name=endpoint.__name__, concurrency_limit=AT_ONCE, concurrency_id="api")
+
+
+def endpoints(parts: Parts) -> tuple[Callable[..., dict], ...]:
+    """plan, imagine and value, as plain functions. Each raises gr.Error, in one line, for everything that cannot be."""
 
     def plan(
         moment, candidates=8, calls=5, futures=3, values=5, aggregation="majority_mean", value="v", seed=0
@@ -48,8 +54,8 @@ def build(parts: Parts) -> None:
         success_vote; value "v" (of imagined futures) or "q" (of the actions).
         """
         with said_in_one_line():
-            counts = {"candidates": candidates, "calls": calls, "futures": futures, "values": values}
-            settings = PlanSettings(**checked(counts), **words(aggregation, value), seed=whole("seed", seed, 0, 2**31))
+            counts = {"candidates": candidates, "calls": calls, "futures": futures, "values": values, "seed": seed}
+            settings = PlanSettings(**checked(counts), **words(aggregation, value))
             return plan_record(finished(parts, lambda: _plan(parts, chosen(parts, moment), settings)))
 
     def imagine(moment, actions=None, future_calls=3, seed=0) -> dict:
@@ -71,7 +77,7 @@ def build(parts: Parts) -> None:
         # Announced, not trusted: a caller may send anything, and each checks what it gets.
         kinds = {name: KINDS.get(name, int) for name in inspect.signature(endpoint).parameters}
         endpoint.__annotations__ = kinds | {"return": dict}
-        gr.api(endpoint, api_name=endpoint.__name__, concurrency_limit=AT_ONCE, concurrency_id="api")
+    return plan, imagine, value
 
 
 # what comes in ------------------------------------------------------------------------------------------------
@@ -101,9 +107,14 @@ def whole(name: str, given: Any, low: int, high: int) -> int:
     return int(number)
 
 
+def range_of(name: str) -> tuple[int, int]:
+    """The least and the most that a whole number of that name may be."""
+    return (0, 2**31) if name == "seed" else (1, MOST[name])
+
+
 def checked(counts: dict[str, Any]) -> dict[str, int]:
-    """Counts by name, each from 1 to what may be asked for."""
-    return {name: whole(name, given, 1, MOST[name]) for name, given in counts.items()}
+    """Whole numbers by name, each within its range."""
+    return {name: whole(name, given, *range_of(name)) for name, given in counts.items()}
 
 
 def words(aggregation: Any, value: Any) -> dict[str, str]:
@@ -141,7 +152,7 @@ def finished(parts: Parts, work: Callable[[], Events]) -> Any:
 def ask(parts: Parts, moment: Any, actions: Any, counts: dict[str, Any], seed: Any) -> Answer:
     """The answer about a recorded moment, with these actions or with the policy's."""
     recorded = chosen(parts, moment)
-    settings = AskSettings(seed=whole("seed", seed, 0, 2**31), **checked(counts))
+    settings = AskSettings(**checked(counts | {"seed": seed}))
     given = None if actions is None else chunk(actions, recorded.plan.candidates[0].actions)
     acting = None if given is None else lambda proposed: given.astype(proposed.dtype)
     return finished(parts, lambda: parts.engine.answer(recorded.plan.moment, settings, acting))

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Sequence
 from contextlib import suppress
 from importlib import resources
+from types import ModuleType
 
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read when gradio is imported
 
@@ -88,8 +89,8 @@ def build(
     return demo
 
 
-def asgi(demo: gr.Blocks, *, host: str = "127.0.0.1") -> FastAPI:
-    """The app as an ASGI application: theme, style and safety.
+def asgi(demo: gr.Blocks, *, host: str = "127.0.0.1", mcp: bool = False) -> FastAPI:
+    """The app as an ASGI application: theme, style and safety; with `mcp`, the endpoints as tools, too.
 
     Mounted rather than launched: `Blocks.launch` gives up if a loaded machine or a proxy keeps it from
     fetching its own page within three seconds.
@@ -97,13 +98,25 @@ def asgi(demo: gr.Blocks, *, host: str = "127.0.0.1") -> FastAPI:
     static = resources.files("workbench.app") / "static"
     css, script = ((static / name).read_text(encoding="utf-8") for name in ("app.css", "app.js"))
     theme = gr.themes.Base(font=FONT, font_mono=MONO, primary_hue="blue", neutral_hue="slate", text_size="sm")
-    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    tools = _tools().application(demo.parts, host=host) if mcp else None
+    lifespan = tools.router.lifespan_context if tools else None
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
+    app.router.routes.extend(tools.routes if tools else [])
     if host in LOOPBACK:  # a page of another site must not reach this one through a name of its own
         app.add_middleware(TrustedHostMiddleware, allowed_hosts=[*LOOPBACK])
     _serve_runs(app, lambda: demo.parts.engine.spec)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "SSR mode is not supported")  # nor is it asked for
         return _mounted(app, demo, theme, head=f"{views.head_html()}<style>{css}</style><script>{script}</script>")
+
+
+def _tools() -> ModuleType:
+    """The module with the tools, whose package need not be there."""
+    try:
+        from workbench.app import tools
+    except ImportError:
+        raise ValueError("--mcp needs the package mcp: pip install -c constraints.txt -e '.[mcp]'") from None
+    return tools
 
 
 def _serve_runs(app: FastAPI, spec: exported.Spec) -> None:
@@ -159,16 +172,21 @@ def launch(
     planner: str | None = None,
     data: Sequence[str] = (),
     suite: str | None = None,
+    mcp: bool = False,
 ) -> None:
-    """Serve the app until interrupted. ValueError, in one line, if the port is taken."""
+    """Serve the app until interrupted. ValueError, in one line, if the port is taken, or a package is missing."""
     check_port(host, port)
+    if mcp:
+        _tools()
     print("Getting the pages ready ...", flush=True)
     runtime.configure()
     runtime.use_all_cores()
     demo = build(checkpoint, planner, data, suite)
     print(f"{TITLE} at http://{host}:{port} (stop it with Ctrl-C)", flush=True)
+    if mcp:
+        print(f"Tools for MCP clients at http://{host}:{port}{_tools().PATH}", flush=True)
     try:
-        uvicorn.run(asgi(demo, host=host), host=host, port=port, **QUIET_SERVER, timeout_graceful_shutdown=2)
+        uvicorn.run(asgi(demo, host=host, mcp=mcp), host=host, port=port, **QUIET_SERVER, timeout_graceful_shutdown=2)
     finally:
         demo.parts.close()
 

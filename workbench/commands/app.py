@@ -14,4 +14,5 @@ def run(options: argparse.Namespace) -> None:
         planner=options.planner_checkpoint,
         data=options.data,
         suite=options.suite,
+        mcp=options.mcp,
     )
