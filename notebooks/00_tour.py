@@ -5,6 +5,8 @@
 #     text_representation:
 #       extension: .py
 #       format_name: percent
+#       format_version: '1.3'
+#       jupytext_version: 1.19.6
 #   kernelspec:
 #     display_name: Python 3
 #     language: python
@@ -165,8 +167,11 @@ display(HTML(views.fragment(views.truth_html(views.as_seen(truth, policy.spec), 
 # %% [markdown]
 # ## 6. Now break it
 #
-# Change one thing and run again: the `seed` in cell 4, `aggregation="lcb"`, the instruction in
-# `predict(policy, moment.observation, "put the blue cube in the bin")`, or another moment from
+# Change one thing and run again: in section 4 `PlanSettings(seed=1)`, or `PlanSettings(seed=0, aggregation="lcb")`,
+# which distrusts a plan whose value samples disagree; in section 1 the instruction, as in
+# `predict(policy, moment.observation, "put the blue cube in the bin", pictures=True)`; or another moment from
 # `moments.available()`. When does the choice change, and when is it wrong?
+#
+# What to do next: notebook 1 looks into the frames one by one; notebook 5 is about the choice.
 #
 # [all notebooks](index.ipynb) · [1 The latent sequence →](01_latent_sequence.ipynb)

@@ -5,6 +5,8 @@
 #     text_representation:
 #       extension: .py
 #       format_name: percent
+#       format_version: '1.3'
+#       jupytext_version: 1.19.6
 #   kernelspec:
 #     display_name: Python 3
 #     language: python
@@ -205,8 +207,8 @@ course.check("read_back", answer)
 # ## What the copies are for
 #
 # **Predict**: somebody adds noise as large as the numbers themselves (standard deviation 1) to every element of the
-# action frame. How large is the error of what is read, about? (Independent noise: averaging $m$ copies divides it by
-# $\sqrt{m}$.)
+# action frame. How large is the error of what is read, about? (This model decides on 8 actions of 7 numbers at a time;
+# the size of its frames is printed above. Independent noise: averaging $m$ copies divides it by $\sqrt{m}$.)
 
 # %%
 guess = None  # your prediction for this model, a number such as 0.3

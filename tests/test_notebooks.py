@@ -1,15 +1,21 @@
 """Every notebook runs from top to bottom, teaches what it says, and its paired script says the same."""
 
+import importlib.util
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import jupytext
 import nbformat
 import pytest
 from nbclient import NotebookClient
+from two_arms import TwoArms, two_arms_checkpoint
 
+from workbench import opening
 from workbench.course import LESSONS
 from workbench.course.verdict import stars
+from workbench.planning import run
 from workbench.widgets.explore import STILL
 
 FOLDER = Path(__file__).parents[1] / "notebooks"
@@ -54,6 +60,23 @@ def test_it_says_what_for_how_long_and_where_to_go(path):
     links = re.findall(r"\]\(([\w.]+\.ipynb)\)", text)
     assert not [link for link in links if not (FOLDER / link).exists()]
     assert not re.search(r"/home/|/work/|/root/|/tmp/|[A-Z]:\\", text), "no absolute path"
+    assert re.findall(r"(?m)^## (.+)$", text)[-1] == "Now break it", "the last thing to do"
+    for after in NOTEBOOKS[NOTEBOOKS.index(path) + 1 :][:1]:
+        assert text.count(f"({after.name})") >= 2, "the way on, at both ends"
+
+
+@EACH
+def test_the_first_cell_installs_what_is_missing_and_else_does_nothing(path, monkeypatch):
+    first = next(cell.source for cell in jupytext.read(path).cells if cell.cell_type == "code")
+    asked = []
+    monkeypatch.setattr(subprocess, "run", lambda command, check: asked.append(command))
+    exec(first, {})
+    assert asked == []
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    exec(first, {})
+    assert asked[0][:4] == [sys.executable, "-m", "pip", "install"]
+    assert (FOLDER / asked[0][asked[0].index("-r") + 1]).is_file(), "the pinned list, from the notebook's folder"
+    assert (FOLDER / asked[0][asked[0].index("-e") + 1] / "pyproject.toml").is_file()
 
 
 @EACH_LESSON
@@ -135,3 +158,22 @@ def test_a_lesson_runs_twice_and_its_exercises_can_be_solved_in_place(path):
     assert len(verdicts) == 2 * count
     assert all("No answer yet" in html for html in verdicts[:count])
     assert all("Right." in html for html in verdicts[count:])
+
+
+@pytest.mark.notebook
+def test_policy_world_model_and_value_of_another_robot(tmp_path, monkeypatch):
+    """Two arms, three cameras, joint targets: random weights, and moments made in a world without physics."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(opening, "ProcessEnv", lambda suite, image_size: TwoArms(horizon=12))
+    checkpoint = two_arms_checkpoint(tmp_path / "arms")
+    assert len(run(opening.recorded(checkpoint, suite="aloha_sim"))) == 2
+    notebook = nbformat.read(FOLDER / "04_policy_world_model_value.ipynb", as_version=4)
+    first = next(cell for cell in notebook.cells if "CHECKPOINT, SUITE = " in cell.source)
+    first.source = first.source.replace('"mini", None', f"{checkpoint!r}, 'aloha_sim'")
+    notebook = execute(notebook)
+    said = "".join(output.get("text", "") for output in outputs(notebook))
+    assert "making" not in said, "what was made is found again"
+    assert "root mean square of the guessed actions" in said
+    html = "".join(shown(notebook))
+    assert "future left_wrist" in html and "imagined: the opposite" in html
+    assert html.count(STILL) == 2, "both widgets"

@@ -1,50 +1,29 @@
 """What the app and a notebook open on: shipped moments of the checkpoint's robot, else moments made on the spot."""
 
-from dataclasses import replace
-
-import numpy as np
 import pytest
-from point_world import PointWorld
+from two_arms import TwoArms, two_arms_checkpoint
 
 from workbench import moments, opening
 from workbench.models import checkpoints
-from workbench.models.bundle import tiny
 from workbench.planning import run
 from workbench.platforms import PLATFORMS
-from workbench.types import Observation
-
-
-class TwoArms(PointWorld):
-    """The point world with ALOHA's cameras and joints, and a score."""
-
-    score = 0.25
-
-    def observe(self, cameras=None) -> Observation:
-        self.rendered += 1
-        picture = np.full((32, 32, 3), 90, np.uint8)
-        return Observation(dict.fromkeys(PLATFORMS["aloha"].cameras, picture), np.zeros(14))
-
-    def close(self) -> None:
-        self.closed = True
 
 
 @pytest.fixture
 def aloha(tmp_path, monkeypatch):
     """A tiny checkpoint for ALOHA, and its simulator's place taken."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    spec = replace(PLATFORMS["aloha"], chunk_size=6, execute_steps=3, calls=1)
-    bundle = replace(tiny(spec, causal=False, words="transfer go to the left right up down"), suites=("aloha_sim",))
-    checkpoints.save(bundle, tmp_path / "arms", readme="Random weights.\n")
+    checkpoint = two_arms_checkpoint(tmp_path / "arms")
     made = []
 
     def start(suite: str, *, image_size: int) -> TwoArms:
-        assert (suite, image_size) == ("aloha_sim", spec.render_size)
+        assert (suite, image_size) == ("aloha_sim", PLATFORMS["aloha"].render_size)
         made.append(TwoArms(horizon=12))
         return made[-1]
 
     monkeypatch.setattr(opening, "ProcessEnv", start)
     monkeypatch.setattr(opening, "PLACES", ((0, 1),))
-    return str(tmp_path / "arms"), made
+    return checkpoint, made
 
 
 def test_mini_opens_on_all_shipped_moments_and_a_suite_on_its_own():

@@ -93,9 +93,9 @@ class _Tape:
         """The state in which it ended is part of it: nothing else shows what success looks like."""
         last = self._now or env.observe(spec.cameras)
         seen, rest = [*self.before, last], np.zeros(spec.action_dim)
-        if self.actions and spec.gripper is None:
-            rest = self.actions[-1]  # absolute joint targets: resting is repeating the last one
-        elif self.actions:
+        if self.actions and spec.absolute:
+            rest = self.actions[-1]  # resting is repeating the last target
+        elif self.actions and spec.gripper is not None:
             rest[spec.gripper] = self.actions[-1][spec.gripper]
         return Episode(
             instruction=env.instruction,

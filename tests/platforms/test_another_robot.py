@@ -57,6 +57,7 @@ ARM = PlatformSpec(
     jpeg=False,
     center_crop=False,
     control_hz=10.0,
+    absolute=True,
     path=gripper_path,
 )
 

@@ -1,9 +1,15 @@
 """Widgets without a browser: moving a control draws another figure, and a still one is always there."""
 
+from dataclasses import replace
+
 import ipywidgets
+import numpy as np
 import pytest
 
 from workbench import moments, widgets
+from workbench.models.bundle import tiny
+from workbench.platforms import PLATFORMS
+from workbench.types import Observation
 from workbench.widgets.explore import STILL, Controls, Explorer
 
 
@@ -58,6 +64,17 @@ def test_pushed_actions_are_imagined_again(bundle, moment):
     explorer = widgets.edit_actions(bundle, bundle, moment)
     assert moved(explorer, "x", 0.5)
     assert moved(explorer, "gripper", "open")
+
+
+def test_a_robot_without_a_path_is_pushed_joint_by_joint(moment):
+    spec = PLATFORMS["aloha"]
+    picture = moment.observation.images["primary"]
+    seen = Observation(dict.fromkeys(spec.cameras, picture), np.zeros(spec.proprio_dim))
+    arms = tiny(spec, causal=False)
+    explorer = widgets.edit_actions(arms, arms, replace(moment, observation=seen))
+    assert list(explorer.controls) == ["push", "joint"], "no x, y, z and no single gripper"
+    assert [name for name, _ in explorer.controls["joint"].options] == list(spec.action_names)
+    assert moved(explorer, "push", 0.5) and moved(explorer, "joint", 8)
 
 
 @pytest.mark.skipif(not moments.available(), reason="no moments are shipped")

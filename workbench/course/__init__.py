@@ -4,12 +4,15 @@
     score = course.Score()                the predictions of one notebook
     score.reveal("Which won?", guess, 3)  a prediction beside the truth
     course.show(html, ...)                views in a notebook's output
+    course.watch(work)                    the result of something long, which says in between what it is at
 
 One file a notebook holds its exercises; which notebook asks them is in `LESSONS`.
 """
 
-from typing import Any
+from collections.abc import Generator
+from typing import Any, TypeVar
 
+from workbench.control import tap
 from workbench.course import (
     best_of_n,
     denoise,
@@ -24,6 +27,7 @@ from workbench.course import (
 from workbench.course.exercise import Exercise
 from workbench.course.score import Score
 from workbench.course.verdict import Verdict
+from workbench.planning import run
 from workbench.views.page import fragment
 
 LESSONS: dict[str, tuple[Exercise, ...]] = {
@@ -49,6 +53,14 @@ def check(name: str, answer: Any) -> Verdict:
     return EXERCISES[name].grade(answer)
 
 
+Result = TypeVar("Result")
+
+
+def watch(work: Generator[object, None, Result]) -> Result:
+    """Exhaust a generator of events, print each, and return its result."""
+    return run(tap(work, print))
+
+
 def show(*views: str) -> None:
     """Display views, one below another, with the style sheet and script that they need."""
     from IPython.display import HTML, display
@@ -56,4 +68,4 @@ def show(*views: str) -> None:
     display(HTML(fragment("".join(views))))
 
 
-__all__ = ["EXERCISES", "LESSONS", "Exercise", "Score", "Verdict", "check", "show"]
+__all__ = ["EXERCISES", "LESSONS", "Exercise", "Score", "Verdict", "check", "show", "watch"]

@@ -5,11 +5,18 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from workbench.course.exercise import Check, Exercise, same
+from workbench.layout import LatentLayout
 from workbench.platforms import PLATFORMS
 
 LIBERO = PLATFORMS["libero"].layout()
-INVERSE = tuple(frame.kind not in ("actions", "value") for frame in LIBERO.frames)
-"""Known frames of "which actions lead from here to there?", a question that the paper does not ask."""
+
+
+def inverse(layout: LatentLayout) -> tuple[bool, ...]:
+    """Known frames of "which actions lead from here to there?", a question that the paper does not ask."""
+    return tuple(frame.kind not in ("actions", "value") for frame in layout.frames)
+
+
+INVERSE = inverse(LIBERO)
 
 
 def _mask(right: tuple[bool, ...], usual: Mapping[tuple[bool, ...], str]) -> Check:

@@ -16,5 +16,6 @@ ALOHA = PlatformSpec(
     calls=10,
     jpeg=False,
     control_hz=25.0,
+    absolute=True,
     action_names=tuple(f"{side} {joint}" for side in ("left", "right") for joint in JOINTS),
 )

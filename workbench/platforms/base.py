@@ -44,8 +44,10 @@ class PlatformSpec:
     center_crop: bool = True
     """Whether the middle 90 % of the area is cut out, as training augmentation did at random."""
     control_hz: float = 20.0
+    absolute: bool = False
+    """Whether an action is where the proprio's numbers of the same places should be (joint targets), not a motion."""
     action_names: tuple[str, ...] = ()
-    """What the numbers of an action are called, where views show them as curves; empty: they are numbered."""
+    """What the numbers of an action are called, where they are shown; empty: they are numbered."""
     gripper: int | None = None
     """Index of the gripper in an action; a negative action opens it where `gripper_opens_at` is -1."""
     gripper_opens_at: float = -1.0

@@ -53,6 +53,7 @@ LIBERO = PlatformSpec(
     proprio_dim=9,
     gamma=0.99,
     calls=5,
+    action_names=("x", "y", "z", "roll", "pitch", "yaw", "gripper"),
     gripper=6,
     path=path,
     chunk_to=chunk_to,

@@ -12,6 +12,7 @@ ROBOCASA = PlatformSpec(
     proprio_dim=9,
     gamma=0.99,
     calls=5,
+    action_names=("x", "y", "z", "roll", "pitch", "yaw", "gripper"),
     gripper=6,
     render_size=224,
 )

@@ -14,7 +14,7 @@ from workbench.widgets.explore import Explorer
 def scrub_episode(episode: Episode, spec: PlatformSpec) -> Explorer:
     """Its pictures at a step, and the actions of the whole episode with the step marked."""
     steps = np.arange(len(episode))
-    names = [f"action {d}" if d != spec.gripper else "gripper" for d in range(episode.actions.shape[1])]
+    names = spec.action_names or [f"action {d}" for d in range(spec.action_dim)]
     lines = {name: (steps, episode.actions[:, d]) for d, name in enumerate(names)}
     result = "success" if episode.success else "no success"
 
