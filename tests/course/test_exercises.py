@@ -71,6 +71,25 @@ def test_an_unknown_exercise_lists_the_known_ones():
         course.check("tyle", 1)
 
 
+@pytest.mark.parametrize(
+    ("name", "answer", "said"),
+    [
+        ("tile", np.zeros((2, 3)), "Expected a function, `def answer(vector, shape)`"),
+        ("tile", lambda vector, shape: None, "returns nothing"),
+        ("read_back", lambda frame, n: frame.reshape(-1, n), "Called with (an array (2, 3, 4), 5)"),
+        ("perfect_value", lambda worth, gamma, chunk: math.log(worth) and gamma**22, "Called with (0.0, 0.98, 8)"),
+        ("imagined_table", lambda: 9, "Expected a value, not a function"),
+    ],
+)
+def test_an_answer_of_another_kind_is_told_what_is_expected(name, answer, said):
+    assert said in course.check(name, answer).said
+
+
+def test_what_is_right_may_be_written_in_other_ways():
+    assert course.check("who_changes", range(3, 9)).right and course.check("who_changes", [3, 4, 5, 6, 7, 8]).right
+    assert course.check("mask_of_the_value", [1, 0, 0, 0, 0, 1, 1, 1, 0]).right
+
+
 def test_what_a_student_wrote_is_shown_and_never_run():
     class Evil(Exception):
         def __str__(self):

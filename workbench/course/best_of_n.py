@@ -13,15 +13,17 @@ from workbench.planning.settings import PlanSettings
 def _majority(answer: Callable[[np.ndarray], Any]) -> str:
     split = np.array([0.0, 0.01, 0.02, 0.5, 0.6, 0.7])
     doubt = np.array([0.0, 0.01, 0.02, 0.03, 0.6, 0.7])
-    low = np.array([0.06, 0.1, 0.2, 0.3])
-    given = [float(answer(samples)) for samples in (split, doubt, low)]
-    if same(given, [float(majority_mean(samples)) for samples in (split, doubt, low)], 1e-3):
+    low, many = np.array([0.06, 0.1, 0.2, 0.3]), np.full(16, 0.2)
+    given = [float(answer(samples)) for samples in (split, doubt, low, many)]
+    if same(given, [float(majority_mean(samples)) for samples in (split, doubt, low, many)], 1e-3):
         return ""
     if same(given[0], float(split.mean()), 1e-3):
         return "The failures are in your mean: only the samples that foresee success are averaged."
     if same(given[1], 0.65, 1e-3):
         return "Where most samples foresee failure the value is 0; yours averages the few hopeful ones."
-    if same(given[2], 0.0, 1e-3) or given[2] > 0.2:
+    if same(given[2], 0.0, 1e-3) and same(given[3], 0.2, 1e-3):
+        return "Half of the samples, however many there are: with 4 samples that is 2."
+    if any(same(given[2], mean, 1e-3) for mean in (0.0, 0.2, 0.25)):
         return "The threshold is 0.05: a sample of 0.1 foresees a late success, not a failure."
     if same(given[0], 0.0, 1e-3):
         return "Exactly half of the samples is enough: at least half, not more than half."
@@ -29,11 +31,11 @@ def _majority(answer: Callable[[np.ndarray], Any]) -> str:
 
 
 def _lower(answer: Callable[[np.ndarray], Any]) -> str:
-    samples = np.array([0.2, 0.4, 0.6])
+    samples = np.array([0.2, 0.5, 0.6])  # the lowest of them is not the bound
     given, right = float(answer(samples)), float(lcb(samples))
     if same(given, right, 1e-4):
         return ""
-    if same(given, 0.4 + (0.4 - right), 1e-4):
+    if same(given, float(2 * samples.mean() - right), 1e-4):
         return "Plus makes it an upper bound: doubt should count against a candidate."
     if same(given, float(samples.mean() - samples.std()), 1e-4):
         return "numpy divides by m unless told otherwise; of a sample one divides by m - 1: std(ddof=1)."
@@ -111,6 +113,8 @@ def answer(samples):
             "def answer(samples): return samples[samples > 0.05].mean()",
             "def answer(samples): return samples[samples > 0.5].mean() if (samples > 0.5).mean() >= 0.5 else 0.0",
             "def answer(samples): return samples[samples > 0.05].mean() if (samples > 0.05).mean() > 0.5 else 0.0",
+            "def answer(samples): return samples[samples > 0.05].mean() if (samples > 0.05).sum() >= 8 else 0.0",
+            "def answer(samples): return np.median(samples)",
         ),
         check=_majority,
     ),
@@ -126,6 +130,7 @@ def answer(samples):
         mistakes=(
             "def answer(samples): return samples.mean() + samples.std(ddof=1)",
             "def answer(samples): return samples.mean() - samples.std()",
+            "def answer(samples): return samples.min()",
             "def answer(samples): return samples.mean() - samples.std(ddof=1) / len(samples) ** 0.5",
         ),
         check=_lower,

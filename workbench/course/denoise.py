@@ -61,6 +61,10 @@ def _karras(answer: Callable[..., Any]) -> str:
         return "Those are evenly spaced; even are the rho-th roots, and they are raised to the power rho afterwards."
     if np.allclose(given, np.geomspace(80, 4, 5)):
         return "Those have equal ratios; rho = 7 lies between equal ratios and equal distances."
+    if np.allclose(given, karras(6)[:5]):
+        return "The last level should be the lowest: with n calls, i goes to n - 1, and i / (n - 1) to 1."
+    if np.allclose(given, right ** (1 / 7)):
+        return "Those are the roots; raise each to the power rho again."
     return f"The levels should be {right.round(1)}; yours are {given.round(1)}."
 
 
@@ -131,6 +135,12 @@ def answer(calls, high, low, rho):
         mistakes=(
             "def answer(calls, high, low, rho): return np.linspace(high, low, calls)",
             "def answer(calls, high, low, rho): return np.geomspace(high, low, calls)",
+            "def answer(calls, high, low, rho): return np.linspace(high ** (1 / rho), low ** (1 / rho), calls)",
+            """
+def answer(calls, high, low, rho):
+    i = np.arange(calls)
+    return (high ** (1 / rho) + i / calls * (low ** (1 / rho) - high ** (1 / rho))) ** rho
+""",
             "def answer(calls, high, low, rho): return np.linspace(low ** (1 / rho), high ** (1 / rho), calls) ** rho",
             """
 def answer(calls, high, low, rho):

@@ -5,6 +5,7 @@ mistakes are a few lines of Python that set `answer`, as a student would type th
 check, so that no usual wrong answer passes and none is turned away without a reason.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -36,12 +37,42 @@ class Exercise:
         """Judge an answer; an answer that cannot even be looked at is a wrong one, not an error."""
         right, said = False, ""
         if answer is not None and answer is not ...:
-            try:
-                said = self.check(answer)
-                right = not said
-            except Exception as error:  # whatever a student's function does
-                said = f"Checking your answer raised {type(error).__name__}: {error}"
+            said = self._wrong(answer)
+            right = not said
         return Verdict(self.title, self.difficulty, right, said, self.hint, self.solution)
+
+    def _wrong(self, answer: Any) -> str:
+        wanted = re.search(r"(?m)^def answer\(.*?\)", self.solution)
+        if wanted and not callable(answer):
+            return f"Expected a function, `{wanted[0]}`, that returns the result; got {type(answer).__name__}."
+        if callable(answer) and not wanted:
+            return "Expected a value, not a function: set `answer = ...` to what comes out."
+        try:
+            return self.check(_watched(answer) if wanted else answer)
+        except _Stumbled as error:
+            return str(error)
+        except Exception as error:  # whatever a student has typed
+            return f"Checking your answer raised {type(error).__name__}: {error}"
+
+
+class _Stumbled(Exception):
+    """A student's function did not come to a result; the message says how."""
+
+
+def _watched(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The student's function; where it fails, the message says what it was given."""
+
+    def call(*given: Any) -> Any:
+        try:
+            result = function(*given)
+        except Exception as error:
+            inputs = ", ".join(f"an array {one.shape}" if isinstance(one, np.ndarray) else str(one) for one in given)
+            raise _Stumbled(f"Called with ({inputs}), your function raised {type(error).__name__}: {error}") from error
+        if result is None:
+            raise _Stumbled("Your function returns nothing: its last line should be `return` and the result.")
+        return result
+
+    return call
 
 
 def expect(right: Any, usual: Sequence[tuple[Any, str]] = (), *, otherwise: str, within: float = 1e-6) -> Check:
@@ -61,7 +92,7 @@ def expect(right: Any, usual: Sequence[tuple[Any, str]] = (), *, otherwise: str,
 def same(answer: Any, wanted: Any, within: float = 1e-6) -> bool:
     """Whether two answers are the same: numbers and arrays up to `within` (relative), the rest exactly."""
     if isinstance(wanted, set):
-        return isinstance(answer, set | frozenset | list | tuple) and set(answer) == wanted
+        return isinstance(answer, set | frozenset | list | tuple | range) and set(answer) == wanted
     try:
         given, goal = np.asarray(answer, float), np.asarray(wanted, float)
     except (TypeError, ValueError):

@@ -34,11 +34,13 @@ def _labels(answer: Callable[[int, bool, float], Any]) -> str:
 def _calibration(answer: Callable[..., float]) -> str:
     random = np.random.default_rng(0)
     values = random.random(100) ** 2
-    truth = (random.random(100) < 0.7 * values).astype(float)
+    truth = (random.random(100) < 0.25 + 0.4 * values).astype(float)  # low values are too low, high ones too high
     given, right = float(answer(values, truth, 5)), calibration_error(values, truth, bins=5)
     parts = np.array_split(np.argsort(values), 5)
     signed = float(np.mean([values[part].mean() - truth[part].mean() for part in parts]))
     unsorted = [abs(v.mean() - t.mean()) for v, t in zip(np.split(values, 5), np.split(truth, 5), strict=True)]
+    wide = [np.flatnonzero((5 * values).astype(int) == bin) for bin in range(5)]
+    equally_wide = sum(len(part) * abs(values[part].mean() - truth[part].mean()) for part in wide) / len(values)
     if same(given, right, 1e-6):
         return ""
     if same(given, np.abs(values - truth).mean(), 1e-6):
@@ -47,6 +49,8 @@ def _calibration(answer: Callable[..., float]) -> str:
         return "Too hopeful and too gloomy bins cancel in yours: take the distance in every bin."
     if same(given, float(np.mean(unsorted)), 1e-6):
         return "Sort by value before you cut into bins: a bin holds what was promised alike."
+    if same(given, equally_wide, 1e-6):
+        return "Your bins are equally wide; cut the sorted questions into bins of equally many."
     return f"For the example it should be {right:.4f}; yours is {given:.4f}."
 
 
@@ -106,6 +110,12 @@ def answer(values, returns, bins):
 def answer(values, returns, bins):
     pairs = zip(np.array_split(values, bins), np.array_split(returns, bins), strict=True)
     return np.mean([abs(v.mean() - r.mean()) for v, r in pairs])
+""",
+            """
+def answer(values, returns, bins):
+    which = np.digitize(values, np.linspace(0, 1, bins + 1)[1:-1])
+    parts = [which == bin for bin in range(bins)]
+    return sum(part.sum() * abs(values[part].mean() - returns[part].mean()) for part in parts) / len(values)
 """,
         ),
         check=_calibration,

@@ -60,7 +60,7 @@ def _perfect(answer: Callable[[float, float, int], Any]) -> str:
         return "The worth counts from the moment, the value from the end of the chunk: 8 steps lie between."
     if not same(given, gamma**22, 1e-3):
         return f"30 steps from the moment are 22 from the chunk's end: expected {gamma**22:.3f}, got {given:.3f}."
-    if float(answer(0.0, gamma, chunk)) != 0:
+    if float(answer(0.0, gamma, chunk)) != 0:  # whoever takes a logarithm of it is told what it was called with
         return "A failure is worth 0, and stays so."
     if float(answer(gamma**5, gamma, chunk)) > 1:
         return "Success within the chunk gives more than 1 in your answer; a value ends at 1."

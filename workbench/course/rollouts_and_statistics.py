@@ -37,7 +37,10 @@ def _wilson(answer: Callable[[int, int], Sequence[float]]) -> str:
 def _pairs(answer: Callable[[np.ndarray, np.ndarray], Sequence[int]]) -> str:
     first = np.array([True, True, False, False, True, False, True])
     second = np.array([True, False, True, True, True, True, True])
-    given = tuple(int(number) for number in answer(first, second))
+    said = answer(first, second)
+    if np.shape(said) != (2,):
+        return f"Expected two numbers, gained and lost; got {said}."
+    given = tuple(int(number) for number in said)
     if given == (3, 1):
         return ""
     if given == (1, 3):
@@ -52,7 +55,8 @@ def _pairs(answer: Callable[[np.ndarray, np.ndarray], Sequence[int]]) -> str:
 def _mcnemar(answer: Callable[[int, int], float]) -> str:
     given, right = float(answer(3, 1)), mcnemar(3, 1)
     if same(given, right, 1e-3) and same(float(answer(8, 1)), mcnemar(8, 1), 1e-3):
-        return ""
+        even = float(answer(2, 2))
+        return "" if same(even, 1.0) else f"A probability ends at 1: for 2 gained and 2 lost yours says {even:.3g}."
     if same(given, right / 2, 1e-3):
         return "That is one side; losing 3 and gaining 1 would have been as surprising: both sides count."
     if same(given, float(binom.pmf(3, 4, 0.5)), 1e-3) or same(given, float(2 * binom.pmf(3, 4, 0.5)), 1e-3):
@@ -127,6 +131,7 @@ def answer(first, second):
         mistakes=(
             "def answer(first, second): return (first & ~second).sum(), (second & ~first).sum()",
             "def answer(first, second): return second.sum(), first.sum()",
+            "def answer(first, second): return (first != second).sum()",
             "def answer(first, second): return max(second.sum() - first.sum(), 0), max(first.sum() - second.sum(), 0)",
         ),
         check=_pairs,
@@ -144,6 +149,7 @@ def answer(gained, lost):
             "def answer(gained, lost): return binom.cdf(min(gained, lost), gained + lost, 0.5)",
             "def answer(gained, lost): return binom.pmf(gained, gained + lost, 0.5)",
             "def answer(gained, lost): return 1 - gained / (gained + lost)",
+            "def answer(gained, lost): return 2 * binom.cdf(min(gained, lost), gained + lost, 0.5)",
         ),
         check=_mcnemar,
     ),
