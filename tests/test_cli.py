@@ -173,14 +173,19 @@ def test_plan_writes_a_folder(capsys, points, tmp_path, checkpoint):
         assert np.array_equal(a.actions, b.actions) and np.array_equal(a.values, b.values)
 
 
+TWICE = ["--continuations", "2"]
+
+
 def test_plan_acts_until_the_step_and_tries_the_candidates_out(capsys, points, tmp_path, checkpoint, monkeypatch):
     for name in ("OPENING", "ENDING", "EACH"):
         monkeypatch.setattr(f"workbench.views.reel.{name}", 0.1)
     words = ["plan", "--checkpoint", checkpoint, "--step", "6", *QUICK, "--out", str(tmp_path / "plan")]
-    assert main([*words, "--execute", "all"]) == 0
+    assert "expected --execute best or all with --continuations 2, got none" in refusal(capsys, *words, *TWICE)
+    assert main([*words, "--execute", "all", *TWICE]) == 0
     plan = open_plan(tmp_path / "plan")
     assert plan.moment.address.endswith("@6")
-    assert all(candidate.outcome.steps <= 6 for candidate in plan.candidates)
+    assert all(draw.steps <= 6 for candidate in plan.candidates for draw in candidate.outcome.draws)
+    assert [len(candidate.outcome.draws) for candidate in plan.candidates] == [2, 2, 2]
     assert {"reveal.png", "reveal.mp4"} <= {path.name for path in (tmp_path / "plan").iterdir()}
     assert "of 3" in capsys.readouterr().out or plan.candidates[0].outcome is not None
     line = refusal(capsys, "plan", "--checkpoint", checkpoint, "--step", "99", *QUICK)

@@ -224,6 +224,33 @@ def test_all_candidates_meet_the_same_luck(bundle, knowing):
     assert not np.array_equal(first.frames["primary"][: other.steps], other.frames["primary"][: first.steps])
 
 
+def test_continuations_are_draws_and_the_first_is_what_one_alone_is(bundle, monkeypatch):
+    def moody(*args, seed, **options):
+        """It goes as fast as its luck lets it."""
+        prediction = scripted(*args, seed=seed, **options)
+        return replace(prediction, actions=prediction.actions * (0.2 + 0.8 * (seed % 97) / 97))
+
+    monkeypatch.setattr(control, "predict", moody)
+    env = PointWorld()
+    plan = plan_of(start(env), (0, 0.2), (0.4, 0))
+    options = {"seed": 0, "cameras": ("primary",)}
+    work = execute_candidates(env, bundle, plan, continuations=3, **options)
+    order = [(event.index, len(event.outcome.every)) for event in work if isinstance(event, Executed)]
+    assert order == [(0, 1), (1, 1), (0, 2), (1, 2), (0, 3), (1, 3)], "all that there is early, then again"
+    truth = run(execute_candidates(env, bundle, plan, continuations=3, **options))
+    each = [run(execute_candidates(env, bundle, plan, repetition=k, **options)) for k in range(3)]
+    for index, candidate in enumerate(truth.candidates):
+        outcome, alone_ = candidate.outcome, [one.candidates[index].outcome for one in each]
+        assert [(d.success, d.steps, d.worth) for d in outcome.draws] == [(o.success, o.steps, o.worth) for o in alone_]
+        assert len({draw.steps for draw in outcome.draws}) > 1, "other luck, another way"
+        assert outcome.worth == pytest.approx(np.mean([draw.worth for draw in outcome.draws]))
+        assert (outcome.success, outcome.steps) == (alone_[0].success, alone_[0].steps)
+        assert np.array_equal(outcome.frames["primary"], alone_[0].frames["primary"]), "the film is the first's"
+        assert not alone_[0].draws and len(alone_[0].every) == 1
+    with pytest.raises(ValueError, match="continuations: expected 1 or more, got 0"):
+        run(execute_candidates(env, bundle, plan, continuations=0, **options))
+
+
 def test_unwatched_truth_films_only_what_the_policy_saw(bundle, knowing):
     env = PointWorld(wind=0.0)
     plan = plan_of(start(env), (1, 0))
@@ -305,6 +332,44 @@ def test_regret_and_rank_correlation_of_known_numbers():
     assert regret(replace(plan, best=3)) == 0.0
     assert realised_return(False, 3, gamma=0.9) == 0.0
     assert realised_return(False, 3, gamma=0.9, score=0.5) == pytest.approx(0.5 * 0.9**3), "a partial score"
+
+
+@pytest.mark.sim
+def test_two_continuations_in_the_real_simulator_are_two_rollouts_and_come_again(bundle, monkeypatch):
+    from workbench.envs.libero import make_env
+
+    asked = []
+
+    def listening(*args, seed, **options):
+        asked.append(seed)
+        return predict(*args, seed=seed, **options)
+
+    predict = control.predict
+    monkeypatch.setattr(control, "predict", listening)
+    env = make_env("libero_mini_hard", image_size=64)
+    env.reset(4, 7, 0)
+    env.horizon = 12
+    moment = Moment(env.observe(LIBERO.cameras), env.instruction, "libero_mini_hard/4/7@0", env.snapshot())
+    plan = run(plan_events(bundle, None, moment, settings=replace(QUICK, candidates=1)))
+
+    def watched():
+        """The joints' states of both continuations, and the outcome."""
+        asked.clear()
+        states = []
+        for event in execute_candidates(env, bundle, plan, seed=3, continuations=2):
+            if isinstance(event, Stepped) and event.step > LIBERO.chunk_size:
+                states.append(env.observe(()).proprio)
+            if isinstance(event, Executed):
+                outcome = event.outcome
+        return np.stack(states).reshape(2, -1, 9), list(asked), outcome
+
+    ways, seeds, outcome = watched()
+    again = watched()
+    env.close()
+    assert len(outcome.draws) == 2 and [draw.steps for draw in outcome.draws] == [12, 12]
+    assert len(seeds) == 2 * 3 and len(set(seeds)) == 6, "every decision of every continuation has a seed of its own"
+    assert np.abs(ways[0] - ways[1]).max() > 1e-3, "two ways"
+    assert np.array_equal(ways, again[0]) and seeds == again[1], "the same again"
 
 
 @pytest.mark.sim

@@ -9,11 +9,14 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from workbench.runs import open_plan, save_plan
-from workbench.types import Candidate, Moment, Observation, Outcome, Plan
+from workbench.types import Candidate, Draw, Moment, Observation, Outcome, Plan
 
 
 def picture(generator: np.random.Generator, size: int = 24) -> np.ndarray:
     return generator.integers(0, 256, (size, size, 3), dtype=np.uint8)
+
+
+DRAWS = (Draw(False, 60, 0.0, 0.5), Draw(True, 42, 0.98**42, 1.0))
 
 
 def some_plan(*, snapshot: bool = True) -> Plan:
@@ -35,7 +38,7 @@ def some_plan(*, snapshot: bool = True) -> Plan:
         Candidate(0, 4, g.standard_normal((8, 7)), g.random((9, 3)), futures, values, 0.25, 1),
         Candidate(1, 5, g.standard_normal((8, 7)).astype(np.float32), None, {}, None, None, None),
         Candidate(2, 6, g.standard_normal((8, 7)), None, {}, g.random((1, 1)), 0.5, 0, executed, handle=object()),
-        Candidate(3, 7, g.standard_normal((8, 7)), outcome=Outcome(False, 60, 0.0, score=0.5)),
+        Candidate(3, 7, g.standard_normal((8, 7)), outcome=Outcome(False, 60, 0.0, score=0.5, draws=DRAWS)),
     )
     arrays = {
         "physics": g.standard_normal(40),
@@ -98,6 +101,8 @@ def test_plan_json_is_what_users_rely_on(saved):
     for files in first["futures"].values():
         assert len(files) == 3 and all((saved / name).is_file() for name in files)
     assert record["candidates"][2]["outcome"]["steps"] == 31
+    assert "draws" not in record["candidates"][2]["outcome"], "one continuation: as it always was"
+    assert [draw["steps"] for draw in record["candidates"][3]["outcome"]["draws"]] == [60, 42]
 
 
 def test_lossy_pictures_are_close_and_small(tmp_path):
@@ -168,6 +173,8 @@ TAMPERED = {
         lambda r: r["moment"]["observation"].update(proprio="nowhere"),
         "KeyError: 'nowhere'",
     ),
+    "words for a continuation": (lambda r: r["candidates"][3]["outcome"].update(draws=["won"]), "TypeError"),
+    "endless continuations": (lambda r: r["candidates"][3]["outcome"].update(draws=[{}] * 65), "at most 64"),
     "a film of nothing": (
         lambda r: r["candidates"][2]["outcome"]["frames"]["primary"].update(height=0),
         "no sheet of frames",

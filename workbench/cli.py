@@ -174,6 +174,12 @@ def _plan(commands: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--execute", choices=("none", "best", "all"), default="none", help="candidates to try out in the simulator"
     )
+    parser.add_argument(
+        "--continuations",
+        type=whole(1, 5),
+        default=1,
+        help="times, 1 to 5, that the policy goes on after each, with another seed; 5 take about 5 times as long",
+    )
     parser.add_argument("--out", default="runs/plan", help="folder; an earlier plan there is replaced")
 
 

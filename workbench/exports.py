@@ -37,7 +37,14 @@ def command_of(plan: Plan, where: Sequence[str], *, out: str = "my-plan") -> str
         said += ["--execute", "all"]
     elif executed == [plan.best]:
         said += ["--execute", "best"]
+    if "--execute" in said and (count := fewest(plan)) > 1:
+        said += ["--continuations", str(count)]
     return shlex.join([*said, "--out", out])
+
+
+def fewest(plan: Plan) -> int:
+    """Continuations that every executed candidate has; 0 where none was executed."""
+    return min((len(c.outcome.every) for c in plan.candidates if c.outcome is not None), default=0)
 
 
 def unusual(plan: Plan) -> Mapping[str, Any]:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ from workbench.planning.seeds import continuation_seed, episode_seed
 from workbench.planning.settings import PlanSettings
 from workbench.platforms import PlatformSpec
 from workbench.statistics import spearman
-from workbench.types import Candidate, Episode, Moment, Observation, Outcome, Plan
+from workbench.types import Candidate, Draw, Episode, Moment, Observation, Outcome, Plan
 
 FIXED_INITS = 50
 """Initial states a task, LIBERO's number: episode k starts from state k mod 50."""
@@ -197,18 +198,22 @@ def execute_candidates(
     *,
     seed: int,
     repetition: int = 0,
+    continuations: int = 1,
     calls: int | None = None,
     cameras: Sequence[str] = (),
 ) -> Events:
     """Find the truth of candidates: rewind, execute the chunk, then the policy alone to success or horizon.
 
     First the chunks of all `indices` (default: every candidate), each ending in `ChunkExecuted`, so that the
-    real counterparts of the imagined pictures are there early; then the continuations, each ending in
-    `Executed`. A continuation's seeds depend on `seed` and `repetition`, not on the candidate: all are
-    compared on the same luck. `cameras` are rendered at every step, otherwise only what the policy needs.
+    real counterparts of the imagined pictures are there early; then every candidate's first continuation, then
+    its second, up to `continuations` (1 or more), each ending in `Executed` with the outcome so far. Their seeds
+    depend on `seed` and on their number from `repetition` on, not on the candidate: all are compared on the same
+    luck. `cameras` are rendered at every step of the first continuation, otherwise only what the policy needs.
     Returns the plan with its outcomes; the simulator stays where the last candidate ended. ValueError without
     a snapshot.
     """
+    if continuations < 1:
+        raise ValueError(f"continuations: expected 1 or more, got {continuations}")
     if plan.moment.snapshot is None:
         raise ValueError(
             f"expected a moment with a simulator snapshot, {plan.moment.address} has none: "
@@ -222,10 +227,11 @@ def execute_candidates(
     for trip in trips.values():
         yield from trip.chunk()
     decide = alone(policy, calls=calls or int(plan.config.get("calls", policy.spec.calls)))
-    luck = continuation_seed(seed, repetition)
     outcomes = {}
-    for index, trip in trips.items():
-        outcomes[index] = yield from trip.onward(decide, luck)
+    for number in range(continuations):
+        luck = continuation_seed(seed, repetition + number)
+        for index, trip in trips.items():
+            outcomes[index] = yield from trip.onward(decide, luck)
     candidates = [replace(c, outcome=outcomes.get(c.index, c.outcome)) for c in plan.candidates]
     return replace(plan, candidates=candidates)
 
@@ -237,6 +243,7 @@ class _Trip:
         self.env, self.spec, self.plan, self.candidate = env, spec, plan, candidate
         self.watch, self.cameras = tuple(cameras), union(spec.cameras, cameras)
         self.film: list[Observation] = []
+        self.draws: list[Draw] = []
 
     def chunk(self) -> Events:
         """Restore the moment and execute the whole chunk: the model imagines the future at its end."""
@@ -254,24 +261,37 @@ class _Trip:
         yield ChunkExecuted(self.candidate.index, after, self._frames())
 
     def onward(self, decide: Decide, luck: int) -> Events:
-        """Let the policy alone continue from the end of the chunk; returns the outcome."""
-        env = self.env
+        """Let the policy alone continue from the end of the chunk; returns the outcome of all that it has done so.
+
+        The first time is filmed.
+        """
+        env, filmed = self.env, not self.draws
         env.restore(self.reached)
-        begun = env.steps
-        course = act(env, self.spec, decide, seed=luck, observation=self.after, watch=self.watch)
+        begun, watch = env.steps, self.watch if filmed else ()
+        course = act(env, self.spec, decide, seed=luck, observation=self.after, watch=watch)
         with closing(course) as events:
             for event in events:
-                self._keep(event)
+                if filmed:
+                    self._keep(event)
                 if isinstance(event, Stepped):  # what the policy decides on the way is of no interest here
                     yield event
-        steps = env.steps - self.start
-        if not self.watch and env.steps > begun:
+        if filmed and not self.watch and env.steps > begun:
             self.film.append(env.observe(self.cameras))
-        score = getattr(env, "score", None)
-        worth = realised_return(env.success, steps, gamma=self.plan.gamma, score=score)
-        outcome = Outcome(env.success, steps, worth, self._frames(), self.after, score)
+        self.draws.append(self._draw())
+        outcome = self._outcome()
         yield Executed(self.candidate.index, outcome)
         return outcome
+
+    def _draw(self) -> Draw:
+        """How it stands with the simulator now."""
+        steps, score = self.env.steps - self.start, getattr(self.env, "score", None)
+        worth = realised_return(self.env.success, steps, gamma=self.plan.gamma, score=score)
+        return Draw(self.env.success, steps, worth, score)
+
+    def _outcome(self) -> Outcome:
+        first, several = self.draws[0], tuple(self.draws) if len(self.draws) > 1 else ()
+        worth = fmean(draw.worth for draw in self.draws)
+        return Outcome(first.success, first.steps, worth, self._frames(), self.after, first.score, several)
 
     def _keep(self, event: Any) -> None:
         if isinstance(event, Stepped) and event.observation is not None:

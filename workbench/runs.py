@@ -6,6 +6,7 @@ renamed. Nothing in it is unpickled.
 """
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,12 @@ import numpy as np
 
 from workbench import album, files
 from workbench.provenance import provenance
-from workbench.types import Candidate, Moment, Outcome, Plan
+from workbench.types import Candidate, Draw, Moment, Outcome, Plan
 
 SCHEMA = "plan/1"
 MAX_CANDIDATES = 256
+MAX_DRAWS = 64
+"""Continuations of a candidate."""
 SNAPSHOT = "snapshot/"
 """What the names of the simulator's arrays begin with."""
 
@@ -115,13 +118,15 @@ def _candidate_record(candidate: Candidate, writer: album.Writer) -> dict[str, A
 def _outcome_record(outcome: Outcome, name: str, writer: album.Writer) -> dict[str, Any]:
     after = outcome.after_chunk
     films = outcome.frames.items()
-    return {
+    draws = [asdict(draw) for draw in outcome.draws]
+    record = {
         "success": outcome.success,
         "steps": outcome.steps,
         "worth": outcome.worth,
         "frames": {camera: writer.film(f"{name}_film_{camera}", film) for camera, film in films},
         "after_chunk": None if after is None else writer.observation(f"{name}_real", after),
-    } | ({} if outcome.score is None else {"score": outcome.score})
+    }
+    return record | ({} if outcome.score is None else {"score": outcome.score}) | ({"draws": draws} if draws else {})
 
 
 def numbers(array: np.ndarray) -> list[Any]:
@@ -177,15 +182,22 @@ def _candidate_from(record: Mapping[str, Any], reader: album.Reader) -> Candidat
 
 
 def _outcome_from(record: Mapping[str, Any], reader: album.Reader) -> Outcome:
-    after = record["after_chunk"]
+    after, draws = record["after_chunk"], record.get("draws", [])
+    if len(draws) > MAX_DRAWS:
+        raise ValueError(f"expected at most {MAX_DRAWS} continuations of a candidate, got {len(draws)}")
     return Outcome(
         success=bool(record["success"]),
         steps=int(record["steps"]),
         worth=float(record["worth"]),
         frames={camera: reader.film(film) for camera, film in record["frames"].items()},
         after_chunk=None if after is None else reader.observation(after),
-        score=None if record.get("score") is None else float(record["score"]),
+        score=_score(record),
+        draws=tuple(Draw(bool(one["success"]), int(one["steps"]), float(one["worth"]), _score(one)) for one in draws),
     )
+
+
+def _score(record: Mapping[str, Any]) -> float | None:
+    return None if record.get("score") is None else float(record["score"])
 
 
 def _table(rows: Any) -> np.ndarray:

@@ -60,9 +60,23 @@ class Prediction:
     """Imagined pictures at the end of the chunk; empty until somebody decodes them."""
 
 
+@dataclass(frozen=True)
+class Draw:
+    """How one continuation of an executed candidate ended; fields as those of `Outcome`."""
+
+    success: bool
+    steps: int
+    worth: float
+    score: float | None = None
+
+
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """What really happened when a candidate was executed, then the policy continued alone (one draw)."""
+    """What really happened when a candidate was executed, then the policy continued alone.
+
+    One continuation is one draw. Of several, `worth` is the mean, and success, steps, score and frames are those of the
+    first; `every` has them all.
+    """
 
     success: bool
     steps: int
@@ -80,6 +94,18 @@ class Outcome:
     """The real observation when the chunk had been executed: the imagined future's counterpart."""
     score: float | None = None
     """How far it got, in [0, 1], where the simulator gives partial scores; None: all or nothing."""
+    draws: Sequence[Draw] = ()
+    """All continuations in the order of their luck, where there were several; empty: the one that this is."""
+
+    @property
+    def every(self) -> Sequence[Draw]:
+        """Its continuations, at least one."""
+        return self.draws or (Draw(self.success, self.steps, self.worth, self.score),)
+
+    @property
+    def successes(self) -> int:
+        """How many of its continuations succeeded."""
+        return sum(draw.success for draw in self.every)
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,6 +12,7 @@ from workbench.app.kept import Keeping, Kept
 from workbench.app.turns import Waiting
 from workbench.planning.events import Called, ChunkExecuted, Executed, Imagined, Proposed, Stepped, Valued
 from workbench.planning.settings import PlanSettings
+from workbench.types import Draw
 from workbench.views.paths import project
 
 
@@ -76,6 +77,23 @@ def test_pictures_after_the_chunk_come_before_the_outcome(board, recorded):
     html = board.html()
     assert html.count("<strong") == 1 and "59 steps" in html
     assert "recorded plan, executed live · letting the policy continue" in html
+
+
+def test_continuations_are_counted_and_a_share_comes_of_them(board, recorded):
+    def known(*won: bool):
+        draws = tuple(Draw(one, 40 if one else 120, 0.5 * one) for one in won)
+        first = recorded.plan.candidates[3].outcome
+        return replace(first, worth=float(np.mean([d.worth for d in draws])), draws=draws if len(won) > 1 else ())
+
+    board.begin_execution([3], 2)
+    board.see(ChunkExecuted(3, recorded.plan.candidates[3].outcome.after_chunk, {}))
+    assert 'aria-valuenow="33"' in board.html()
+    board.see(Executed(3, known(True)))
+    assert "1st time of 2" in board.html() and "1 of 1" in board.html()
+    board.see(Executed(3, known(True, False)))
+    html = board.html()
+    assert 'aria-valuenow="100"' in html and "2nd time of 2" in html
+    assert "✓ 1 of 2" in html and "worth 0.25 ± 0.35" in html and "outcome success failure" in html
 
 
 def test_the_truth_of_the_chosen_one_is_shown_once_known(board, recorded):
@@ -154,8 +172,9 @@ def test_without_a_renderer_the_recorded_truth_is_shown_and_named_so(board, reco
     html = board.html()
     assert html.count("<strong") == 1
     assert "recorded truth; cannot render: sudo apt-get install -y libosmesa6" in html
-    board.uncover(None, "cannot render")
+    board.uncover(None, "cannot render", 3)
     assert board.html().count("<strong") == 8
+    assert "recorded truth, of fewer continuations than asked for; cannot render" in board.html()
 
 
 def test_recorded_truth_is_never_given_to_other_candidates(board, recorded):

@@ -16,8 +16,10 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import mediapy
 import numpy as np
 import pytest
+from PIL import Image
 from playwright.sync_api import expect
 from watched_page import headless, watched
 
@@ -217,6 +219,44 @@ def test_plan_execute_the_winner_then_reveal_all(page):
     expect(page.locator("#board .facts")).to_contain_text("regret")
     page.locator("#board .card h3").nth(5).click()
     expect(page.locator("#truth .name")).to_have_text("#6")
+
+
+def test_several_continuations_become_a_share(page):
+    page.locator("#settings .toggle-button").click()
+    often = page.get_by_label("number input for continuations, when executed", exact=True)
+    often.fill("2")
+    often.press("Enter")
+    page.locator("#settings .toggle-button").click()
+    page.locator("#board .card h3").nth(4).click()
+    page.get_by_role("button", name="Execute this one").click()
+    expect(page.locator("#board .outcome")).to_contain_text("0 of 2", timeout=MINUTES)
+    expect(page.locator("#plan")).to_be_visible(timeout=MINUTES)
+    expect(page.locator("#truth h3")).to_contain_text("fails in all 2 continuations")
+    expect(page.locator("#truth h3")).to_contain_text("2 continuations: ✗, ✗; worth 0.00 ± 0.00")
+    expect(page.locator("#board .facts")).to_contain_text("2 a candidate; worth is their mean")
+    page.locator("#settings .toggle-button").click()
+    expect(page.locator(".cost")).not_to_contain_text("executing all, 3")
+    often.fill("3")
+    often.press("Enter")
+    expect(page.locator(".cost")).to_contain_text("executing all, 3 continuations each", timeout=MINUTES)
+
+
+def test_picture_and_film_of_the_reveal_are_files_to_take_along(page, tmp_path):
+    page.locator("#reveal").click()
+    expect(page.locator("#board .headline")).to_contain_text("all 8 fail", timeout=MINUTES)
+    expect(page.locator("#plan")).to_be_visible(timeout=MINUTES)
+    files = {}
+    for name in ("Picture", "Film"):
+        with page.expect_download() as download:
+            page.get_by_role("link", name=name).click()
+        files[name] = tmp_path / download.value.suggested_filename
+        download.value.save_as(files[name])
+    with Image.open(files["Picture"]) as picture:
+        assert picture.format == "PNG" and picture.width > 2000 and picture.height > 500
+    film = mediapy.read_video(files["Film"])
+    assert b"avc1" in files["Film"].read_bytes(), "H.264"
+    assert film.shape[1:] == (720, 1280, 3) and 1 < len(film) <= 10 * film.metadata.fps
+    assert files["Film"].suffix == ".mp4" and files["Picture"].suffix == ".png"
 
 
 def test_a_candidate_that_was_not_executed_is_offered(page):

@@ -52,6 +52,14 @@ def test_knobs_at_their_end_still_have_a_cost(engine):
     assert {"this plan", *KNOBS.values()} < set(rows(cost_html(engine, ends)))
 
 
+def test_executing_costs_seconds_once_they_are_known(engine):
+    assert "executing" not in cost_html(engine, PlanSettings(), 3)
+    engine._continued.append(2.0)
+    assert ">executing all, 3 continuations each</td><td></td><td>48.0<" in cost_html(engine, PlanSettings(), 3)
+    assert ">executing all</td><td></td><td>16.0<" in cost_html(engine, PlanSettings(), 1)
+    assert "executing" not in cost_html(engine, PlanSettings()), "a page without"
+
+
 def test_controls_read_back_as_settings(engine):
     with gr.Blocks():
         controls = build(engine, first(seed=7, calls=8, sigma_min=0.5))
@@ -82,7 +90,11 @@ def test_what_cannot_be_is_said_in_one_line(engine):
 
 def test_a_knob_names_itself_when_its_number_is_out_of_range(engine):
     with gr.Blocks():
-        knob = build(engine, first()).by_name["future_calls"]
+        controls = build(engine, first(), executes=True)
+        knob, often = controls.by_name["future_calls"], controls.continuations
+    assert often.value == 1 and often not in controls.inputs, "no setting of the plan"
+    with pytest.raises(gr.Error, match="continuations, when executed: expected 1 to 5, got 6"):
+        often.preprocess(6)
     assert knob.preprocess(20) == 20
     for wrong in (0, 21, None, float("nan")):
         with pytest.raises(gr.Error, match=f"future calls: expected 1 to 20, got {wrong}") as caught:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from workbench.types import Outcome
+from workbench.types import Draw, Outcome
 from workbench.views.drawing import BAD, GOOD, Sheet, font, shorten, wrap
 
 
@@ -29,6 +29,10 @@ def test_an_outcome_is_green_or_red_and_only_where_it_belongs():
         sheet.outcome((10, 10), 280, 40, outcome)
         assert "#{:02x}{:02x}{:02x}".format(*sheet.pixels()[45, 150]) == colour
         assert (sheet.pixels()[:8] == 255).all()
+    both, sheet = Outcome(True, 41, 0.1, draws=(Draw(True, 41, 0.4), *3 * [Draw(False, 120, 0.0)])), Sheet(300, 60)
+    sheet.outcome((10, 10), 280, 40, both)
+    sides = ["#{:02x}{:02x}{:02x}".format(*sheet.pixels()[12, x]) for x in (60, 100, 250)]
+    assert sides == [GOOD, BAD, BAD], "a quarter succeeds"
 
 
 def test_a_copy_is_written_on_without_the_first():

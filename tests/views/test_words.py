@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from workbench.interventions import Moved, Told
-from workbench.types import Candidate, Moment, Observation, Outcome, Plan
+from workbench.types import Candidate, Draw, Moment, Observation, Outcome, Plan
 from workbench.views import words
 
 GAMMA = 0.98
@@ -144,6 +144,62 @@ def test_regret_is_the_best_worth_less_the_chosen_ones():
     assert words.regret(plan_of(samples, outcomes=[ends(52), ends(41)])) == pytest.approx(GAMMA**41 - GAMMA**52)
     assert words.regret(plan_of(samples, outcomes=[ends(41), ends(None)])) == 0
     assert words.regret(plan_of(samples, outcomes=[ends(41), None])) is None
+
+
+def continued(*steps: int | None) -> Outcome:
+    """A candidate's continuations by the steps of their success, None for a failure."""
+    draws = [Draw(n is not None, n or 120, GAMMA**n if n else 0.0) for n in steps]
+    first = draws[0]
+    return Outcome(first.success, first.steps, float(np.mean([d.worth for d in draws])), draws=tuple(draws))
+
+
+def test_several_continuations_are_a_share_and_a_mean_with_its_spread():
+    some = continued(41, None, 52)
+    worths = [GAMMA**41, 0.0, GAMMA**52]
+    said = f"{np.mean(worths):.2f} ± {np.std(worths, ddof=1):.2f}"
+    assert words.truth(some) == ("✓ 2 of 3", f"worth {said}")
+    assert words.result(some) == "succeeds in 2 of 3 continuations, in 41 to 52 steps"
+    assert words.draws(some) == f"3 continuations: ✓ 41, ✗, ✓ 52 steps; worth {said}"
+    assert words.result(continued(None, None)) == "fails in all 2 continuations"
+    assert words.truth(continued(None, None))[0] == "✗ 0 of 2"
+    assert words.result(continued(41, 41)) == "succeeds in all 2 continuations, in 41 steps"
+    far = Outcome(False, 200, 0.1, draws=(Draw(False, 200, 0.1, 0.5), Draw(False, 200, 0.05, 0.25)))
+    assert words.result(far) == "fails in all 2 continuations (mean score 0.38)"
+    assert words.truth(ends(41)) == ("✓ 41 steps", "1 of 1") and words.draws(ends(41)).endswith("one draw: 1 of 1")
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "headline"),
+    [
+        ((41, 42, 43), (None, None, 41), "It was right: #1 succeeds in all 3 continuations, in 41 to 43 steps, worth "
+         "the most: 0.43. 4 of 6 continuations succeed."),
+        ((41, None, 43), (None, 41, 44), "It was right: #1 succeeds in 2 of 3 continuations, in 41 to 43 steps, worth "
+         "the most: 0.29; #2 is within the spread. 4 of 6 continuations succeed."),
+        ((41, None), (42, 43), "It chose #1, which succeeds in 1 of 2 continuations, in 41 steps; #2 (2 of 2) would "
+         "have been worth 0.21 more, within the spread. 3 of 4 continuations succeed."),
+        ((None, None), (42, 43), "It chose #1, which fails in all 2 continuations; #2 (2 of 2) would have been worth "
+         "0.42 more. 2 of 4 continuations succeed."),
+        ((None, None), (None, None), "It chose #1; all 2 fail in every continuation: the choice did not matter."),
+    ],
+)  # fmt: skip
+def test_the_headline_goes_by_the_mean(first, second, headline):
+    plan = plan_of([spread(0.3, 0.1), spread(0.2, 0.1)], outcomes=[continued(*first), continued(*second)])
+    assert words.headline(plan) == headline
+    means = [np.mean([GAMMA**n if n else 0 for n in steps]) for steps in (first, second)]
+    assert words.regret(plan) == pytest.approx(max(means) - means[0])
+
+
+def test_what_is_said_of_all_where_there_were_several_continuations():
+    outcomes = [continued(41, 43), continued(None, 60), continued(None, None)]
+    plan = plan_of([spread(0.3, 0.1), spread(0.2, 0.1), spread(0.1, 0.05)], outcomes=outcomes)
+    assert words.several(plan) == "2"
+    assert words.agreement(plan) == "rank correlation of value and truth +1.00 (n = 3, mean of 2 continuations)"
+    yours = replace(plan, config={"yours": {"index": 1}})
+    less = outcomes[0].worth - outcomes[1].worth
+    assert words.headline(yours).endswith(f" Your plan would have been worth {less:.2f} less.")
+    mixed = [*plan.candidates[:2], replace(plan.candidates[2], outcome=ends(41))]
+    assert words.several(replace(plan, candidates=mixed)) == "1 to 2"
+    assert words.several(plan_of([spread(0.3, 0.1)], outcomes=[ends(41)])) == ""
 
 
 def test_interventions_in_the_robots_directions():

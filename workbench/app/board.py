@@ -12,11 +12,13 @@ from workbench.app.engine import PHASES, Engine, Loading
 from workbench.app.kept import Keeping, Kept
 from workbench.app.panel import waiting
 from workbench.app.turns import Waiting
+from workbench.exports import fewest
 from workbench.moments import RecordedMoment
 from workbench.planning.events import Called, ChunkExecuted, Executed, Imagined, Proposed, Stepped, Valued
 from workbench.planning.settings import PlanSettings
 from workbench.planning.yours import Steer, without_yours
 from workbench.types import Candidate, Moment, Observation, Plan
+from workbench.views import words
 from workbench.views.paths import unproject
 from workbench.views.reveal import order
 
@@ -108,11 +110,11 @@ class Board:
         target = unproject(pixel, observation.projections[camera], height=float(path[0][2]) + height)
         return Steer(tuple(map(float, target)), bool(choice.get("close")), speed)
 
-    def begin_execution(self, indices: Sequence[int] | None) -> None:
+    def begin_execution(self, indices: Sequence[int] | None, continuations: int = 1) -> None:
         """Candidates set out from the moment (all if None); earlier outcomes of theirs are covered."""
         self._settle()
         again = {c.index for c in self.plan.candidates} if indices is None else set(indices)
-        self._ahead = 2 * len(again)
+        self._continuations, self._ahead = continuations, (1 + continuations) * len(again)
         self.picked = None if indices is None else indices[0]
         self.note, self.progress, self.phase = "", 0.0, "rewinding"
         self.executed_live = True
@@ -140,8 +142,7 @@ class Board:
                 self.after[event.index] = event.after_chunk
                 self._advance("executing the chunks")
             case Executed():
-                self._update({event.index: {"outcome": event.outcome}})
-                self._advance("letting the policy continue")
+                self._take(event)
             case Keeping():
                 before, self.phase = self.phase, "keeping"
                 if self.phase != before:
@@ -170,8 +171,11 @@ class Board:
         self._settle()
         self.plan, self.note, self._whole = whole, note, None
 
-    def uncover(self, indices: Sequence[int] | None, why: str) -> None:
-        """Show the recorded truth instead of executing: of the same candidates if they are the recorded ones."""
+    def uncover(self, indices: Sequence[int] | None, why: str, continuations: int = 1) -> None:
+        """Show the recorded truth instead of executing: of the same candidates if they are the recorded ones.
+
+        Whoever asked for more `continuations` than are recorded reads so.
+        """
         recorded = self.recorded.plan
         if not _same(without_yours(self.plan), recorded):
             self.plan, self.origin, self.run = _covered(recorded), "recorded", None
@@ -180,12 +184,22 @@ class Board:
         truth = {c.index: c.outcome for c in recorded.candidates}
         self._settle()
         self._update({index: {"outcome": truth[index]} for index in wanted if index in truth})
-        self.note, self.executed_live = f"recorded truth; {why}", False
+        fewer = ", of fewer continuations than asked for" if 0 < fewest(self.plan) < continuations else ""
+        self.note, self.executed_live = f"recorded truth{fewer}; {why}", False
 
     def _update(self, changes: dict[int, dict[str, Any]]) -> None:
         candidates = [replace(c, **changes.get(c.index, {})) for c in self.plan.candidates]
         self.plan = replace(self.plan, candidates=candidates)
         self._pictures = None
+
+    def _take(self, event: Executed) -> None:
+        """The truth of a candidate is known, or better known."""
+        number, pictures = len(event.outcome.every), self._pictures
+        self._update({event.index: {"outcome": event.outcome}})
+        which = f", {words.ordinal(number - 1)} time of {self._continuations}" if self._continuations > 1 else ""
+        self._advance(f"letting the policy continue{which}")
+        if number > 1:  # nothing to be seen that was not there
+            self._pictures = pictures
 
     def _advance(self, phase: str) -> None:
         self.phase, self._pictures = phase, None

@@ -1,7 +1,10 @@
 """A plan on the page as what makes it again elsewhere: a few lines of Python, or one command."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from workbench.app.parts import OPENED
-from workbench.exports import command_of, unusual
+from workbench.exports import command_of, fewest, unusual
 from workbench.types import Plan
 
 PYTHON = """\
@@ -22,18 +25,37 @@ plan = run(your_plan_events(policy, planner, plan, Steer({steer})))
 """
 
 
+EXECUTED = """\
+with closing(ProcessEnv({suite!r}, image_size=policy.spec.render_size)) as env:
+    plan = run(execute_candidates(env, policy, plan{options}))
+"""
+
+
 def as_python(plan: Plan, moment: str) -> str:
-    """Public functions that make `plan` from the shipped moment of that name; empty for one out of a recording."""
+    """Public functions that make `plan` from the shipped moment of that name, and execute what was executed of it;
+    empty for one out of a recording."""
     if moment.startswith(OPENED):
         return ""
-    settings = ", ".join(f"{name}={value!r}" for name, value in unusual(plan).items())
-    python = PYTHON.format(**_names(plan), moment=moment, settings=settings)
-    if plan.yours is None:
-        return python
-    steer = {name: value for name, value in plan.config["yours"].items() if name != "index"}
-    imported = "from workbench.planning.yours import Steer, your_plan_events\n\n"
-    given = ", ".join(f"{name}={value!r}" for name, value in steer.items())
-    return python.replace("\n\n", "\n" + imported, 1) + YOURS.format(steer=given)
+    imports, lines = [], ""
+    if plan.yours is not None:
+        steer = {name: value for name, value in plan.config["yours"].items() if name != "index"}
+        imports.append("from workbench.planning.yours import Steer, your_plan_events\n")
+        lines += YOURS.format(steer=_given(steer))
+    if often := fewest(plan):
+        executed = [c.index for c in plan.candidates if c.outcome is not None]
+        options = {"indices": executed} if len(executed) < len(plan.candidates) else {}
+        options |= {"seed": int(plan.config.get("seed", 0))} | ({"continuations": often} if often > 1 else {})
+        imports.append(
+            "from workbench.envs.process import ProcessEnv\nfrom workbench.rollout import execute_candidates\n"
+        )
+        imports.append("from contextlib import closing\n")
+        lines += EXECUTED.format(suite=plan.moment.address.split("/")[0], options=", " + _given(options))
+    python = PYTHON.format(**_names(plan), moment=moment, settings=_given(unusual(plan)))
+    return python.replace("\n\n", "\n" + "".join(imports) + "\n", 1) + lines
+
+
+def _given(arguments: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name}={value!r}" for name, value in arguments.items())
 
 
 def as_command(plan: Plan, moment: str, *, out: str = "my-plan") -> str:

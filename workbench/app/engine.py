@@ -76,6 +76,7 @@ class Engine:
         self.checkpoint, self.planner = checkpoint, planner
         self.worker = Worker()
         self._timed: deque[float] = deque(maxlen=5)
+        self._continued: deque[float] = deque(maxlen=5)
         self._pair: tuple[Bundle, Bundle] | None = None
         self._pair_names: tuple[str, str | None] | None = None
         self._models = Line("another checkpoint to be free", together)
@@ -124,6 +125,12 @@ class Engine:
         """Estimated seconds of a plan with these settings on this machine, shared with those who are served now."""
         return settings.network_calls * self.seconds_a_call * (1 + self.worker.busy)
 
+    def seconds_to_execute(self, candidates: int, continuations: int) -> float | None:
+        """Estimated seconds until so many candidates are executed and continued so often; None until some were."""
+        if not self._continued:
+            return None
+        return candidates * continuations * median(self._continued) * (1 + self.worker.busy)
+
     # what it does (generators, for the worker) ---------------------------------------------------------
 
     def warm(self, suite: str) -> Events:
@@ -167,8 +174,11 @@ class Engine:
         policy, planner = names.get("policy"), names.get("planner")
         return (policy, planner if planner in here else None) if policy in here else (self.checkpoint, self.planner)
 
-    def execute(self, plan: Plan, indices: Sequence[int] | None) -> Events:
-        """Find the truth of candidates (default: all) in the simulator; every step of a lone one is filmed."""
+    def execute(self, plan: Plan, indices: Sequence[int] | None, continuations: int = 1) -> Events:
+        """Find the truth of candidates (default: all) in the simulator; every step of a lone one is filmed.
+
+        Learns how long one of their continuations takes here.
+        """
         name = plan.checkpoints.get("policy", {}).get("name")
         checkpoint, planner = (name, None) if name in self.checkpoints() else (self.checkpoint, self.planner)
         if self._pair is not None and self._pair[0].name == name:
@@ -176,9 +186,13 @@ class Engine:
         seed, alone = int(plan.config.get("seed", 0)), indices is not None and len(indices) == 1
 
         def work(policy: Bundle, _: Bundle) -> Events:
-            watched = policy.spec.cameras if alone else ()
-            run = lambda env: execute_candidates(env, policy, plan, indices, seed=seed, cameras=watched)  # noqa: E731
-            return (yield from self._with_simulator(suite_of(plan.moment), run))
+            clock, options = Clock(), {"continuations": continuations, "cameras": policy.spec.cameras if alone else ()}
+            run = lambda env: clock.count(execute_candidates(env, policy, plan, indices, seed=seed, **options))  # noqa: E731
+            truth = yield from self._with_simulator(suite_of(plan.moment), run)
+            self._continued.append(
+                clock.seconds / (continuations * len(plan.candidates if indices is None else indices))
+            )
+            return truth
 
         return (yield from self._with_models(checkpoint, planner, work))
 

@@ -28,7 +28,7 @@ PICK_OFFER = """element.addEventListener('click', (event) => {
 
 def build(demo: gr.Blocks, parts: Parts) -> None:
     """Components and handlers of the page."""
-    controls = settings.drawer(parts.engine, parts.default)
+    controls = settings.drawer(parts.engine, parts.default, executes=True)
     first = Board(parts.default, parts.engine)
     with gr.Row(elem_id="plan-top", equal_height=True):
         strip = parts.moments_html()
@@ -60,14 +60,14 @@ def build(demo: gr.Blocks, parts: Parts) -> None:
         for _ in session.run(lambda: kept.keeping(plan(), board.recorded.name), board):
             yield board.html(), ""
 
-    def on_winner(request: gr.Request) -> Iterator[tuple[str, str]]:
-        yield from execute(parts, request, [parts.session(request).shown.plan.best])
+    def on_winner(request: gr.Request, often: int) -> Iterator[tuple[str, str]]:
+        yield from execute(parts, request, [parts.session(request).shown.plan.best], int(often))
 
-    def on_reveal(request: gr.Request) -> Iterator[tuple[str, str]]:
-        yield from execute(parts, request, None)
+    def on_reveal(request: gr.Request, often: int) -> Iterator[tuple[str, str]]:
+        yield from execute(parts, request, None, int(often))
 
-    def on_offer(event: gr.EventData, request: gr.Request) -> Iterator[tuple[str, str]]:
-        yield from execute(parts, request, [event.index])
+    def on_offer(event: gr.EventData, request: gr.Request, often: int) -> Iterator[tuple[str, str]]:
+        yield from execute(parts, request, [event.index], int(often))
 
     def on_moment(event: gr.EventData, request: gr.Request) -> tuple:
         session, moment = parts.session(request), parts.moment(event.name)
@@ -96,9 +96,9 @@ def build(demo: gr.Blocks, parts: Parts) -> None:
     both = [board, truth]
     demo.load(on_load, None, [strip, *both, *controls.of_moment], **QUIET)
     plan.click(on_plan, controls.inputs, both, **RUN)
-    winner.click(on_winner, None, both, **RUN)
-    reveal.click(on_reveal, None, both, **RUN)
-    truth.select(on_offer, None, both, **RUN)
+    winner.click(on_winner, controls.continuations, both, **RUN)
+    reveal.click(on_reveal, controls.continuations, both, **RUN)
+    truth.select(on_offer, controls.continuations, both, **RUN)
     board.submit(on_yours, None, both, **RUN)
     cancel.click(on_cancel, queue=False, **QUIET)
     strip.select(on_moment, None, [strip, *both, *controls.of_moment], **QUIET)
@@ -121,18 +121,20 @@ def reopen(parts: Parts, session: Session, run: str) -> RecordedMoment | None:
     return replace(moment, plan=plan)
 
 
-def execute(parts: Parts, request: gr.Request, indices: Sequence[int] | None) -> Iterator[tuple[str, str]]:
+def execute(
+    parts: Parts, request: gr.Request, indices: Sequence[int] | None, continuations: int
+) -> Iterator[tuple[str, str]]:
     """The truth of some candidates or of all: from the simulator, or as recorded where there is none."""
     session = parts.session(request)
     board = session.shown
     with one_line():
         board.check(indices)
     if why := parts.engine.cannot_execute():
-        board.uncover(indices, why)
+        board.uncover(indices, why, continuations)
         yield board.html(), board.truth_html()
         return
     plan, run = board.plan, board.run if board.own_run else None
-    board.begin_execution(indices)
-    work = lambda: kept.keeping(parts.engine.execute(plan, indices), board.recorded.name, run)  # noqa: E731
-    for _ in session.run(work, board):
+    board.begin_execution(indices, continuations)
+    truth = lambda: parts.engine.execute(plan, indices, continuations)  # noqa: E731
+    for _ in session.run(lambda: kept.keeping(truth(), board.recorded.name, run), board):
         yield board.html(), board.truth_html()

@@ -18,6 +18,14 @@ DEFAULT = "Paper (3 x 5)"
 QUESTIONS = {"v": "V(s')", "q": "Q(s, a)"}
 """What the value is asked about: imagined futures, or the actions themselves."""
 
+MOST_CONTINUATIONS = 5
+EXECUTING = {
+    "label": "continuations, when executed",
+    "info": "How often the policy goes on after each candidate, every time with another seed. Five take about five "
+    "times as long.",
+    "elem_id": "continuations",
+}
+
 OWN = "the policy's own choice"
 
 OF_MOMENT = ("seed", "calls", "sigma_min")
@@ -48,6 +56,8 @@ class Controls:
     """The controls by the name of the setting that they set."""
 
     by_name: dict[str, gr.components.Component]
+    continuations: gr.Slider | None = None
+    """How often the policy goes on after a candidate that is executed, on a page where one can be."""
 
     @property
     def inputs(self) -> set[gr.components.Component]:
@@ -78,17 +88,18 @@ def brought(moment: RecordedMoment) -> list[float | None]:
     return [moment.plan.config.get(name, usual[name]) for name in OF_MOMENT]
 
 
-def drawer(engine: Engine, first: RecordedMoment) -> Controls:
-    """All of it in a drawer at the right edge."""
+def drawer(engine: Engine, first: RecordedMoment, *, executes: bool = False) -> Controls:
+    """All of it in a drawer at the right edge; `executes` on a page where candidates can be executed."""
     with gr.Sidebar(label="Settings", position="right", open=False, width=330, elem_id="settings"):
-        return build(engine, first)
+        return build(engine, first, executes=executes)
 
 
-def build(engine: Engine, first: RecordedMoment) -> Controls:
+def build(engine: Engine, first: RecordedMoment, *, executes: bool = False) -> Controls:
     """The table of what everything costs, and the controls, set as for the moment `first`."""
     paper, names = PlanSettings(), engine.checkpoints()
     set_by = dict(zip(OF_MOMENT, brought(first), strict=True))
     cost = gr.HTML(cost_html(engine, replace(paper, **set_by)), apply_default_css=False)
+    often = slider(1, MOST_CONTINUATIONS, value=1, step=1, **EXECUTING) if executes else None
     by_name = {name: _slider(name, set_by.get(name, getattr(paper, name))) for name in KNOBS}
     by_name["sigma_min"] = gr.Number(
         set_by["sigma_min"], label="last noise level of a candidate (lower: they differ more; empty: the checkpoint's)"
@@ -100,13 +111,14 @@ def build(engine: Engine, first: RecordedMoment) -> Controls:
     )
     by_name["checkpoint"] = gr.Dropdown(names, value=engine.checkpoint, label="policy checkpoint")
     by_name["planner"] = gr.Dropdown([OWN, *names], value=engine.planner or OWN, label="planner checkpoint")
-    controls = Controls(by_name)
+    controls = Controls(by_name, often)
+    inputs = controls.inputs | ({often} if executes else set())
 
     def on_change(data: dict) -> str:
-        return cost_html(engine, controls.read(data).settings)
+        return cost_html(engine, controls.read(data).settings, int(data[often]) if executes else None)
 
-    changes = [control.change for control in by_name.values()]
-    gr.on(changes, on_change, controls.inputs, cost, show_progress="hidden", api_visibility="private")
+    changes = [control.change for control in inputs]
+    gr.on(changes, on_change, inputs, cost, show_progress="hidden", api_visibility="private")
     return controls
 
 
@@ -130,8 +142,11 @@ def _in_range(slider: gr.Slider, given: float | None) -> float:
     return given
 
 
-def cost_html(engine: Engine, settings: PlanSettings) -> str:
-    """Network calls and estimated seconds: of the plan, and of every change to it."""
+def cost_html(engine: Engine, settings: PlanSettings, continuations: int | None = None) -> str:
+    """Network calls and estimated seconds: of the plan, and of every change to it.
+
+    With `continuations` also the seconds of executing all candidates, once that has been measured here.
+    """
     changes = {label: replace(settings, **{name: getattr(settings, name) + 1}) for name, label in KNOBS.items()}
     other = "q" if settings.value == "v" else "v"
     changes[f"{QUESTIONS[other]} instead"] = replace(settings, value=other)
@@ -140,6 +155,9 @@ def cost_html(engine: Engine, settings: PlanSettings) -> str:
     for label, changed in changes.items():
         calls = changed.network_calls - settings.network_calls
         rows.append(_row(label, calls, engine.seconds(changed) - engine.seconds(settings), sign="+"))
+    if continuations and (seconds := engine.seconds_to_execute(settings.candidates, continuations)) is not None:
+        how = "" if continuations == 1 else f", {continuations} continuations each"
+        rows.append(tag("tr", tag("td", f"executing all{how}"), tag("td", ""), tag("td", f"{seconds:.1f}")))
     head = tag("tr", tag("th", ""), tag("th", "calls"), tag("th", "seconds"))
     return tag("table", head, *rows, class_="wb cost")
 

@@ -29,6 +29,10 @@ def run(options: argparse.Namespace) -> None:
     from workbench.views.words import headline
 
     check_folder(Path(options.out), "plan.json")
+    if options.continuations > 1 and options.execute == "none":
+        raise ValueError(
+            f"expected --execute best or all with --continuations {options.continuations}, got none: add it"
+        )
     suite = find_suite(options.suite)
     task = suite.index(options.task)
     if options.moment and options.episode:
@@ -41,7 +45,7 @@ def run(options: argparse.Namespace) -> None:
         moment = recorded or _reach(env(), policy, options, suite.name, task)
         made = _decide(policy, planner, moment, settings)
         if options.execute != "none":
-            made = _execute(env(), policy, made, options.execute)
+            made = _execute(env(), policy, made, options)
     seen = as_seen(made, policy.spec)
     folder = save_plan(made, options.out, extra={"plan.html": plan_html(seen, policy.spec.action_names)})
     if options.execute == "all":
@@ -117,11 +121,12 @@ def _decide(policy: "Bundle", planner: "Bundle", moment: "Moment", settings: "Pl
         return follow(plan_events(policy, planner, moment, settings=settings), see)
 
 
-def _execute(env: "Env", policy: "Bundle", plan: "Plan", which: str) -> "Plan":
+def _execute(env: "Env", policy: "Bundle", plan: "Plan", options: argparse.Namespace) -> "Plan":
     from workbench.planning.events import ChunkExecuted, Executed
     from workbench.rollout import execute_candidates
 
-    indices = [plan.best] if which == "best" else [candidate.index for candidate in plan.candidates]
-    with tqdm(total=2 * len(indices), unit="part", desc="executing") as bar:
-        work = execute_candidates(env, policy, plan, indices, seed=int(plan.config["seed"]))
+    indices = [plan.best] if options.execute == "best" else [candidate.index for candidate in plan.candidates]
+    seed, often = int(plan.config["seed"]), options.continuations
+    with tqdm(total=(1 + often) * len(indices), unit="part", desc="executing") as bar:
+        work = execute_candidates(env, policy, plan, indices, seed=seed, continuations=often)
         return follow(work, lambda event: bar.update(isinstance(event, ChunkExecuted | Executed)))

@@ -75,10 +75,11 @@ class ChunkExecuted:
 
 @dataclass(frozen=True, eq=False)
 class Executed:
-    """A candidate's truth is known."""
+    """A candidate has been continued to its end, once more if it had been before."""
 
     index: int
     outcome: Outcome
+    """Its truth, of all continuations so far."""
 
 
 @dataclass(frozen=True, eq=False)

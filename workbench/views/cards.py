@@ -173,7 +173,7 @@ def _card(plan: Plan, candidate: Candidate, stacks: Sequence[str], top: float) -
         tag("p", text(words.reason(plan, candidate)), class_="reason"),
         class_="card chosen" if candidate.index == plan.best else "card",
         data_candidate=candidate.index,
-        data_ended=None if outcome is None else "success" if outcome.success else "failure",
+        data_ended=None if outcome is None else _ended(outcome),
         data_ruled="yes" if ruled else "no",
         style=f"{own(candidate.index)};{_orders(plan, candidate)}",
     )
@@ -259,8 +259,16 @@ def _outcome(outcome: Outcome | None) -> str:
     if outcome is None:
         return ""
     what, draws = words.truth(outcome)
-    css_class = "outcome success" if outcome.success else "outcome failure"
-    return tag("strong", what, tag("small", draws), class_=css_class, title="one continuation is one draw")
+    about = words.draws(outcome) if outcome.draws else "one continuation is one draw"
+    parts = f"--successes:{100 * outcome.successes / len(outcome.every):g}%" if outcome.draws else None
+    css_class = f"outcome {_ended(outcome)}"
+    return tag("strong", what, tag("small", draws), class_=css_class, style=parts, title=about)
+
+
+def _ended(outcome: Outcome) -> str:
+    """How it ended, in the style sheet's words; both where its continuations ended in both ways."""
+    ways = {"success": outcome.successes > 0, "failure": outcome.successes < len(outcome.every)}
+    return " ".join(way for way, happened in ways.items() if happened)
 
 
 def facts_html(plan: Plan) -> str:
@@ -272,6 +280,8 @@ def facts_html(plan: Plan) -> str:
     regret = words.regret(plan)
     if regret is not None:
         facts["regret"] = f"{words.number(regret)}: best worth less the chosen one's"
+    if words.several(plan):
+        facts["continuations"] = f"{words.several(plan)} a candidate; worth is their mean"
     return facts_list(facts)
 
 

@@ -87,8 +87,11 @@ class Sheet:
         return end
 
     def outcome(self, at: Place, width: float, height: float, outcome: Outcome) -> None:
-        """What really happened, as a bar; one continuation is one draw."""
-        self.box(at, (width, height), fill=GOOD if outcome.success else BAD, radius=round(height / 6))
+        """What really happened, as a bar, parted where its continuations ended in both ways."""
+        good = width * outcome.successes / len(outcome.every)
+        self.box(at, (width, height), fill=GOOD if good else BAD, radius=round(height / 6))
+        if 0 < good < width:
+            self.box((at[0] + good, at[1]), (width - good, height), fill=BAD, radius=round(height / 6))
         size, middle = round(0.58 * height), at[1] + 0.7 * height
         what, draws = words.truth(outcome)
         self.write((at[0] + 0.4 * height, middle), what, size, fill=PAPER, face="bold")

@@ -75,6 +75,8 @@ def facts(plan: Plan) -> dict[str, str]:
     said["seed"] = str(config.get("seed", "?"))
     if (found := words.regret(plan)) is not None:
         said["regret"] = f"{words.number(found)}: best worth less the chosen one's"
+    if words.several(plan):
+        said["continued"] = f"{words.several(plan)} times each; worth is their mean"
     return said
 
 

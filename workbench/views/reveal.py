@@ -4,11 +4,12 @@ Without the script the wipe stands at its middle and the film shows its last fra
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from statistics import stdev
 
 import numpy as np
 from jaxtyping import UInt8
 
-from workbench.types import Candidate, Observation, Plan
+from workbench.types import Candidate, Observation, Outcome, Plan
 from workbench.views import words
 from workbench.views.colours import own
 from workbench.views.pictures import Film, data_uri, error_map, film, fit, psnr
@@ -48,10 +49,11 @@ def truth_html(plan: Plan, index: int) -> str:
         raise ValueError(f"candidate {words.name(index)} has no outcome: execute it first")
     value = candidate.value
     foreseen = "" if value is None else f"; it believed {words.number(value)}, {words.meaning(plan, value)}"
-    sentence = f" {words.result(candidate.outcome)}{foreseen}. One continuation is one draw: 1 of 1."
+    sentence = f" {words.result(candidate.outcome)}{foreseen}. {words.draws(candidate.outcome)}."
+    ending = "to its end" if not candidate.outcome.draws else "to the end of the first continuation"
     parts = [_camera(plan, candidate, camera) for camera in order(plan.moment.observation.images)]
     parts += [
-        tag("section", tag("h4", f"{text(camera)}, to its end"), film_html(film(frames), label=camera))
+        tag("section", tag("h4", f"{text(camera)}, {ending}"), film_html(film(frames), label=camera))
         for camera, frames in sorted(candidate.outcome.frames.items(), key=lambda item: item[0] != "primary")
         if len(frames)
     ]
@@ -135,7 +137,8 @@ def outcomes_html(plan: Plan) -> str:
     executed = [c for c in plan.candidates if c.outcome is not None and c.value is not None]
     if not executed:
         return ""
-    top = max(0.05, *(max(c.value, c.outcome.worth) for c in executed))
+    reach = {c.index: _spread(c.outcome) for c in executed}
+    top = max(0.05, *(max(c.value, reach[c.index][1]) for c in executed))
 
     def y(value: float) -> float:
         return EDGE + (HEIGHT - 2 * EDGE) * (1 - value / top)
@@ -147,6 +150,7 @@ def outcomes_html(plan: Plan) -> str:
             tag(
                 "g",
                 tag("line", x1=LEFT, x2=RIGHT, y1=a, y2=b),
+                _bar(*map(y, reach[c.index])),
                 tag("circle", cx=LEFT, cy=a, r=4),
                 tag("circle", cx=RIGHT, cy=b, r=4),
                 class_="slope chosen" if c.index == plan.best else "slope",
@@ -159,6 +163,18 @@ def outcomes_html(plan: Plan) -> str:
     picture = tag("svg", *slopes, *labels, viewBox=f"0 0 {WIDTH} {HEIGHT}", role="img", aria_label="value and worth")
     ends = tag("span", "believed value") + tag("span", "realised worth")
     return tag("figure", picture, tag("figcaption", ends), class_="outcomes")
+
+
+def _spread(outcome: Outcome) -> tuple[float, float]:
+    """One standard deviation of its continuations' worth to both sides of the mean, within [0, 1]."""
+    drawn = [draw.worth for draw in outcome.every]
+    wide = stdev(drawn) if len(drawn) > 1 else 0.0
+    return max(outcome.worth - wide, 0.0), min(outcome.worth + wide, 1.0)
+
+
+def _bar(low: float, high: float) -> str:
+    """The spread at the slopes' right end; nothing where there is none."""
+    return "" if low == high else tag("line", class_="spread", x1=RIGHT, x2=RIGHT, y1=low, y2=high)
 
 
 def _labels(executed: Sequence[Candidate], height: Callable[[Candidate], float], *, x: int, anchor: str) -> list[str]:

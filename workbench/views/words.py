@@ -6,6 +6,7 @@ is "#1" in every sentence and picture.
 
 import math
 from collections.abc import Sequence
+from statistics import fmean, stdev
 
 import numpy as np
 from jaxtyping import Float
@@ -184,6 +185,10 @@ def _compared(plan: Plan, chosen: Candidate) -> str:
     if yours is None or yours is chosen or yours.outcome is None or chosen.outcome is None:
         return ""
     own, truth = yours.outcome, chosen.outcome
+    if several(plan):
+        more = own.worth - truth.worth
+        much = f"{number(abs(more))} {'more' if more > 0 else 'less'}" if more else "as much"
+        return f" Your plan would have been worth {much}."
     if not own.success:
         return f" Your plan fails{'' if truth.success else ', too'}."
     if not truth.success:
@@ -216,6 +221,8 @@ def _partial_verdict(plan: Plan, chosen: Candidate, executed: Sequence[Candidate
 
 def _verdict(plan: Plan, chosen: Candidate, executed: Sequence[Candidate]) -> str:
     """The headline when the truth of every candidate is known."""
+    if several(plan):
+        return _verdict_of_means(plan, chosen, executed)
     who, truth = called(plan, chosen.index), chosen.outcome
     best = max(executed, key=lambda c: c.outcome.worth)
     solved = sum(c.outcome.success for c in executed)
@@ -237,6 +244,32 @@ def _verdict(plan: Plan, chosen: Candidate, executed: Sequence[Candidate]) -> st
     return f"It chose {who}; {called(plan, best.index)} would have been {faster}. {tally}"
 
 
+def _verdict_of_means(plan: Plan, chosen: Candidate, executed: Sequence[Candidate]) -> str:
+    """The same where candidates were continued several times: what each was worth in the mean decides."""
+    who, mine = called(plan, chosen.index), chosen.outcome
+    ordered = sorted(executed, key=lambda c: (-c.outcome.worth, c.index != chosen.index))
+    best, draws = ordered[0], [draw for c in executed for draw in c.outcome.every]
+    tally = f"{sum(draw.success for draw in draws)} of {len(draws)} continuations succeed."
+    if len(executed) == 1:
+        return f"{_capital(who)} {result(mine)}. It had no other candidate."
+    if best.outcome.worth == ordered[-1].outcome.worth:
+        what = "fail in every continuation" if not any(draw.success for draw in draws) else "are worth the same"
+        return f"It chose {who}; all {len(executed)} {what}: the choice did not matter."
+    if best is chosen:
+        second, worst = ordered[1], f"worth the most: {number(mine.worth)}"
+        doubt = f"; {called(plan, second.index)} is within the spread" if _within_luck(mine, second.outcome) else ""
+        return f"It was right: {who} {result(mine)}, {worst}{doubt}. {tally}"
+    more, other = number(best.outcome.worth - mine.worth), f"{called(plan, best.index)} ({share(best.outcome)})"
+    doubt = ", within the spread" if _within_luck(best.outcome, mine) else ""
+    return f"It chose {who}, which {result(mine)}; {other} would have been worth {more} more{doubt}. {tally}"
+
+
+def _within_luck(one: Outcome, other: Outcome) -> bool:
+    """Whether `one` is worth at most one standard deviation more, continuation by continuation on the same luck."""
+    gaps = [a.worth - b.worth for a, b in zip(one.every, other.every, strict=False)]
+    return len(gaps) > 1 and fmean(gaps) <= stdev(gaps)
+
+
 def _furthest(plan: Plan, chosen: Candidate, best: Candidate) -> str:
     """What there was to find where none succeeds: a better partial score, if there are any."""
     if best.outcome.score is None or best.outcome.worth == chosen.outcome.worth:
@@ -246,19 +279,61 @@ def _furthest(plan: Plan, chosen: Candidate, best: Candidate) -> str:
 
 
 def result(outcome: Outcome) -> str:
-    """What happened: "succeeds in 41 steps", "fails (120 steps)", "fails (200 steps, score 0.50)"."""
+    """What happened: "succeeds in 41 steps", "fails (120 steps)", "fails (200 steps, score 0.50)"; where there were
+    several continuations "succeeds in 3 of 5 continuations, in 41 to 52 steps"."""
+    if outcome.draws:
+        return _result_of_several(outcome)
     steps = f"{outcome.steps} {_plural(outcome.steps, 'step')}"
     if outcome.success:
         return f"succeeds in {steps}"
     return f"fails ({steps})" if outcome.score is None else f"fails ({steps}, score {number(outcome.score)})"
 
 
+def _result_of_several(outcome: Outcome) -> str:
+    steps, count = [draw.steps for draw in outcome.every if draw.success], len(outcome.every)
+    if not steps:
+        scores = [draw.score for draw in outcome.every if draw.score is not None]
+        return f"fails in all {count} continuations" + (f" (mean score {number(fmean(scores))})" if scores else "")
+    often = f"all {count}" if len(steps) == count else f"{len(steps)} of {count}"
+    pace = f"{min(steps)}" if min(steps) == max(steps) else f"{min(steps)} to {max(steps)}"
+    return f"succeeds in {often} continuations, in {pace} steps"
+
+
+def share(outcome: Outcome) -> str:
+    """In how many of its continuations it succeeded: "3 of 5"."""
+    return f"{outcome.successes} of {len(outcome.every)}"
+
+
+def worth(outcome: Outcome) -> str:
+    """What it was worth: "0.44"; in the mean of several continuations, with their standard deviation: "0.31 ± 0.28"."""
+    drawn = [draw.worth for draw in outcome.every]
+    return number(outcome.worth) + (f" ± {stdev(drawn):.2f}" if len(drawn) > 1 else "")
+
+
+def draws(outcome: Outcome) -> str:
+    """Every continuation for itself: "1 of 1"; of several "✓ 41, ✗, ✓ 52 steps; worth 0.31 ± 0.28"."""
+    if not outcome.draws:
+        return "One continuation is one draw: " + share(outcome)
+    each = ", ".join(f"✓ {draw.steps}" if draw.success else "✗" for draw in outcome.every)
+    return f"{len(outcome.every)} continuations: {each}{' steps' if outcome.successes else ''}; worth {worth(outcome)}"
+
+
+def several(plan: Plan) -> str:
+    """How many continuations the executed candidates have, such as "5" or "1 to 5"; empty where all have one."""
+    counts = [len(c.outcome.every) for c in plan.candidates if c.outcome is not None]
+    if not counts or max(counts) == 1:
+        return ""
+    return str(counts[0]) if min(counts) == max(counts) else f"{min(counts)} to {max(counts)}"
+
+
 def truth(outcome: Outcome) -> tuple[str, str]:
     """The same for a small place, and in how many of its continuations: "✓ 41 steps", "1 of 1"; with a partial score
-    "score 0.50 · 0 of 1"."""
+    "score 0.50 · 0 of 1"; of several continuations "✓ 3 of 5", "worth 0.31 ± 0.28"."""
+    if outcome.draws:
+        return f"{'✓' if outcome.successes else '✗'} {share(outcome)}", f"worth {worth(outcome)}"
     what = f"✓ {outcome.steps} {_plural(outcome.steps, 'step')}" if outcome.success else "✗ fails"
     partial = "" if outcome.success or outcome.score is None else f"score {number(outcome.score)} · "
-    return what, f"{partial}{int(outcome.success)} of 1"
+    return what, f"{partial}{share(outcome)}"
 
 
 def agreement(plan: Plan) -> str:
@@ -266,7 +341,10 @@ def agreement(plan: Plan) -> str:
     nothing (see `statistics.spearman`)."""
     both = [(c.value, c.outcome.worth) for c in plan.candidates if c.outcome is not None and c.value is not None]
     found = spearman(*zip(*both, strict=True)) if both else None
-    return "" if found is None else f"rank correlation of value and truth {found:+.2f} (n = {len(both)})"
+    if found is None:
+        return ""
+    mean = f", mean of {several(plan)} continuations" if several(plan) else ""
+    return f"rank correlation of value and truth {found:+.2f} (n = {len(both)}{mean})"
 
 
 def regret(plan: Plan) -> float | None:
