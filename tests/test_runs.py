@@ -88,6 +88,16 @@ def test_round_trip(tmp_path, snapshot):
         assert kinds == {name: array.dtype for name, array in plan.moment.snapshot.items()}
 
 
+def test_numbers_alone_need_no_picture(saved):
+    shutil.rmtree(saved / "pictures")
+    (saved / "arrays.safetensors").unlink()
+    plan, bare = some_plan(), open_plan(saved, pictures=False)
+    assert bare.best == plan.best and bare.moment.instruction == plan.moment.instruction
+    assert bare.moment.snapshot is None and not bare.moment.observation.images
+    assert bare.candidates[2].outcome.steps == 31 and not bare.candidates[2].outcome.frames
+    assert np.array_equal(bare.candidates[0].values, plan.candidates[0].values, equal_nan=True)
+
+
 def test_plan_json_is_what_users_rely_on(saved):
     record = json.loads((saved / "plan.json").read_text())
     for key in ("schema", "config", "moment", "checkpoints", "candidates", "best", "margin", "choices"):

@@ -14,7 +14,7 @@ import numpy as np
 
 from workbench import album, files
 from workbench.provenance import provenance
-from workbench.types import Candidate, Draw, Moment, Outcome, Plan
+from workbench.types import Candidate, Draw, Moment, Observation, Outcome, Plan
 
 SCHEMA = "plan/1"
 MAX_CANDIDATES = 256
@@ -53,8 +53,11 @@ def check_folder(folder: Path, name: str) -> None:
         raise ValueError(f"expected a folder, {folder} is a file: choose another name")
 
 
-def open_plan(folder: str | Path) -> Plan:
+def open_plan(folder: str | Path, *, pictures: bool = True) -> Plan:
     """Read a plan's folder: what `save_plan` was given, without the candidates' handles.
+
+    Without `pictures` only the numbers and words of `plan.json`, which is quick: no observation, future or film, and no
+    snapshot.
 
     FileNotFoundError or ValueError in one line if something is missing, damaged, too large or outside.
     """
@@ -63,7 +66,7 @@ def open_plan(folder: str | Path) -> Plan:
     try:
         if record["schema"] != SCHEMA:
             raise ValueError(f"expected schema {SCHEMA!r}, got {record['schema']!r}")
-        return _plan_from(record, album.Reader(folder))
+        return _plan_from(record, album.Reader(folder) if pictures else None)
     except (LookupError, TypeError, AttributeError, ArithmeticError, ValueError) as error:
         reason = str(error) if type(error) is ValueError else f"{type(error).__name__}: {error}"
         raise ValueError(f"{folder} is no whole plan ({reason}): save it again") from error
@@ -134,7 +137,7 @@ def numbers(array: np.ndarray) -> list[Any]:
     return np.where(np.isnan(array), None, np.asarray(array, float).astype(object)).tolist()
 
 
-def _plan_from(record: Mapping[str, Any], reader: album.Reader) -> Plan:
+def _plan_from(record: Mapping[str, Any], reader: album.Reader | None) -> Plan:
     candidates = record["candidates"]
     if not 1 <= len(candidates) <= MAX_CANDIDATES:
         raise ValueError(f"expected 1 to {MAX_CANDIDATES} candidates, got {len(candidates)}")
@@ -155,25 +158,24 @@ def _plan_from(record: Mapping[str, Any], reader: album.Reader) -> Plan:
     return plan
 
 
-def _moment_from(record: Mapping[str, Any], reader: album.Reader) -> Moment:
+def _moment_from(record: Mapping[str, Any], reader: album.Reader | None) -> Moment:
+    words = {"instruction": str(record["instruction"]), "address": str(record["address"])}
+    if reader is None:
+        return Moment(Observation({}, np.zeros(0)), **words)
     arrays = reader.arrays.items()
     snapshot = {name.removeprefix(SNAPSHOT): array for name, array in arrays if name.startswith(SNAPSHOT)}
-    return Moment(
-        observation=reader.observation(record["observation"]),
-        instruction=str(record["instruction"]),
-        address=str(record["address"]),
-        snapshot=snapshot if record["snapshot"] else None,
-    )
+    return Moment(reader.observation(record["observation"]), **words, snapshot=snapshot if record["snapshot"] else None)
 
 
-def _candidate_from(record: Mapping[str, Any], reader: album.Reader) -> Candidate:
+def _candidate_from(record: Mapping[str, Any], reader: album.Reader | None) -> Candidate:
     path, values, outcome = record["path"], record["values"], record["outcome"]
+    futures = record["futures"] if reader else {}
     return Candidate(
         index=int(record["index"]),
         seed=int(record["seed"]),
         actions=_table(record["actions"]),
         path=None if path is None else _table(path),
-        futures={camera: reader.pictures(names) for camera, names in record["futures"].items()},
+        futures={camera: reader.pictures(names) for camera, names in futures.items()},
         values=None if values is None else _table(values),
         value=None if record["value"] is None else float(record["value"]),
         rank=None if record["rank"] is None else int(record["rank"]),
@@ -181,15 +183,16 @@ def _candidate_from(record: Mapping[str, Any], reader: album.Reader) -> Candidat
     )
 
 
-def _outcome_from(record: Mapping[str, Any], reader: album.Reader) -> Outcome:
-    after, draws = record["after_chunk"], record.get("draws", [])
+def _outcome_from(record: Mapping[str, Any], reader: album.Reader | None) -> Outcome:
+    after, films = (record["after_chunk"], record["frames"]) if reader else (None, {})
+    draws = record.get("draws", [])
     if len(draws) > MAX_DRAWS:
         raise ValueError(f"expected at most {MAX_DRAWS} continuations of a candidate, got {len(draws)}")
     return Outcome(
         success=bool(record["success"]),
         steps=int(record["steps"]),
         worth=float(record["worth"]),
-        frames={camera: reader.film(film) for camera, film in record["frames"].items()},
+        frames={camera: reader.film(film) for camera, film in films.items()},
         after_chunk=None if after is None else reader.observation(after),
         score=_score(record),
         draws=tuple(Draw(bool(one["success"]), int(one["steps"]), float(one["worth"]), _score(one)) for one in draws),

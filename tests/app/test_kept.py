@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from workbench.app import kept
+from workbench.views import words
 
 
 @pytest.fixture(scope="module")
@@ -25,6 +26,22 @@ def test_a_kept_plan_opens_again(recorded, runs_of_one):
         np.testing.assert_array_equal(ours.values, theirs.values)
         assert ours.outcome.steps == theirs.outcome.steps
     assert kept.recent(root=root) == [name]
+
+
+def test_runs_are_listed_by_their_numbers_and_what_is_broken_is_left_out(recorded, tmp_path, monkeypatch):
+    stamps = iter(["20260101-000000", "20260102-130501", "20260103-000000"])
+    monkeypatch.setattr(kept.time, "strftime", lambda _: next(stamps))
+    first, second, broken = (kept.keep(recorded.plan, "m", root=tmp_path) for _ in range(3))
+    monkeypatch.undo()
+    (tmp_path / broken / "plan.json").write_text("{}")
+    (tmp_path / first / "arrays.safetensors").unlink()  # not read
+    found = kept.listed(root=tmp_path)
+    assert [name for name, _ in found] == [second, first] and kept.listed(1, root=tmp_path)[0][0] == second
+    plan = found[0][1]
+    assert words.headline(plan) == words.headline(recorded.plan)
+    assert not plan.moment.observation.images and not any(c.futures for c in plan.candidates)
+    assert kept.made(second) == "02 Jan 2026, 13:05" and kept.made("99999999-x-0123456789ab") == ""
+    assert kept.listed(root=tmp_path / "none") == []
 
 
 def test_the_folder_travels_as_a_zip(runs_of_one, tmp_path):

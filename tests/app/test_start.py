@@ -12,9 +12,8 @@ from playwright.sync_api import expect
 from watched_page import headless, watched
 
 from workbench import moments
+from workbench.app import start
 from workbench.views import words
-
-pytestmark = pytest.mark.browser
 
 MINUTES = 120_000
 """How long a loaded machine may take, in milliseconds."""
@@ -30,7 +29,7 @@ def address(tmp_path):
         port = probe.getsockname()[1]
     command, log = [sys.executable, "-m", "workbench", "app", "--port", str(port)], tmp_path / "log"
     with log.open("wb") as output:
-        here = os.environ | NO_RENDERER
+        here = os.environ | NO_RENDERER | {"XDG_CACHE_HOME": str(tmp_path / "cache")}
         server = subprocess.Popen(command, env=here, stdout=output, stderr=output, stdin=subprocess.DEVNULL)
     try:
         address = f"http://127.0.0.1:{port}/"
@@ -53,6 +52,7 @@ def wait_for(address: str, server: subprocess.Popen) -> None:
     raise AssertionError("no page within five minutes")
 
 
+@pytest.mark.browser
 def test_five_steps_end_at_the_plan_pages_headline_and_one_click_leaves(address, chromium):
     moment = moments.load(moments.available()[0])
     with headless(chromium) as browser, watched(browser) as page:
@@ -75,3 +75,36 @@ def test_five_steps_end_at_the_plan_pages_headline_and_one_click_leaves(address,
         page.locator("#reveal").click()
         expect(page.locator("#board .outcome")).to_have_count(8, timeout=MINUTES)
         expect(page.locator("#board .headline")).to_contain_text(told, timeout=MINUTES)
+
+
+@pytest.mark.browser
+def test_recent_runs_are_listed_and_open_again(address, chromium):
+    with headless(chromium) as browser, watched(browser) as page:
+        page.set_default_timeout(MINUTES)
+        page.goto(address + "start")
+        expect(page.locator("#recent")).to_contain_text("There is none yet", timeout=MINUTES)
+        with page.expect_response(lambda answer: "queue/join" in answer.url):
+            page.goto(address)
+        page.get_by_text("Quick (1 future x 1 value)").click()
+        page.locator("#plan").click()
+        expect(page.locator("kept-run")).to_have_count(1, timeout=MINUTES)
+        run, said = page.url.partition("?run=")[2], page.locator("#board .headline").inner_text()
+        page.wait_for_timeout(1500)
+        page.goto(address + "start")
+        row = page.locator("#recent tbody tr")
+        expect(row).to_have_count(1, timeout=MINUTES)
+        expect(row).to_contain_text("plan")
+        expect(row.locator("a")).to_have_text(said)
+        page.get_by_role("link", name="Recent runs").click()
+        expect(row).to_be_in_viewport()
+        page.wait_for_timeout(1500)
+        row.locator("a").click()
+        page.wait_for_url(f"{address}?run={run}")
+        expect(page.locator("#board .chip")).to_have_text("kept", timeout=MINUTES)
+
+
+@pytest.mark.parametrize(
+    ("host", "here"), [("127.0.0.1", True), ("::1", True), ("10.0.0.7", False), ("testclient", False), (None, False)]
+)
+def test_only_who_is_at_the_machine_sees_the_names_of_its_runs(host, here):
+    assert start.at_this_machine(host) == here

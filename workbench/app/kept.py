@@ -11,7 +11,9 @@ import shutil
 import threading
 import time
 import zipfile
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from workbench import runs, runtime
@@ -103,6 +105,24 @@ def recent(count: int = 10, *, root: Path | None = None) -> list[str]:
     root = root or folder()
     names = [path.name for path in root.iterdir() if NAME.fullmatch(path.name)] if root.is_dir() else []
     return sorted(names, reverse=True)[:count]
+
+
+def listed(count: int = 10, *, root: Path | None = None) -> list[tuple[str, Plan]]:
+    """Name and plan, without pictures, of the runs that were made last; what cannot be read is left out."""
+    found: list[tuple[str, Plan]] = []
+    for name in recent(MOST, root=root):
+        if len(found) < count:
+            with suppress(ValueError, OSError), _ONE:
+                found.append((name, runs.open_plan(path_of(name, root=root), pictures=False)))
+    return found
+
+
+def made(name: str) -> str:
+    """When the run of that name was made: "25 Nov 2026, 14:05"; empty for a name that does not say."""
+    try:
+        return f"{datetime.strptime(name[:15], '%Y%m%d-%H%M%S'):%d %b %Y, %H:%M}"
+    except ValueError:
+        return ""
 
 
 def zipped(name: object, *, root: Path | None = None) -> bytes:

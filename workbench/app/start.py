@@ -1,8 +1,11 @@
-"""The start page: one recorded decision told in five steps. It needs no model and no simulator."""
+"""The start page: one recorded decision told in five steps, which needs no model and no simulator; and recent runs."""
+
+import ipaddress
 
 import gradio as gr
 
 from workbench import views
+from workbench.app import kept
 from workbench.app.parts import QUIET, Parts
 
 GO = "() => ({{ selected: {step}, __type__: 'update' }})"
@@ -21,6 +24,25 @@ def build(demo: gr.Blocks, parts: Parts) -> None:
                 turn(tour, number, len(steps))
                 if number == len(steps):
                     gr.HTML(views.done_html(shown.name), apply_default_css=False)
+    recent = gr.HTML("", elem_id="recent", apply_default_css=False)
+
+    def on_load(request: gr.Request) -> str:
+        return listed() if at_this_machine(getattr(request.client, "host", None)) else ""
+
+    demo.load(on_load, None, recent, **QUIET)
+
+
+def listed() -> str:
+    """The runs that were made last."""
+    return views.recent_html([(name, kept.made(name), plan) for name, plan in kept.listed()])
+
+
+def at_this_machine(host: str | None) -> bool:
+    """Whether a visitor from there is; only then are the runs listed, whose names nobody else is to guess."""
+    try:
+        return host is not None and ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def turn(tour: gr.Walkthrough, number: int, last: int) -> None:

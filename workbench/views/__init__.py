@@ -22,6 +22,7 @@
     panel_html(body)            any of these below a line that says how the work stands
     tour(plan)                  one decision in five steps for a newcomer; `skip_html` the way
                                 past it, `done_html` the way on
+    recent_html(runs)           the plans made last, with links
     gallery_html(moments)       a strip of moments to choose from
     denoise_html(denoising)     one question from noise to answer: strip, fan, curves, schedule under a slider
     strip_html(denoising)       its latent frames at every call; `change` in numbers
@@ -51,6 +52,7 @@ from workbench.views.page import fragment, head_html, plan_html
 from workbench.views.panel import panel_html
 from workbench.views.paths import actions_figure, orbit_html, paths_figure
 from workbench.views.poster import reveal_picture
+from workbench.views.recent import recent_html
 from workbench.views.recording import OPENINGS, recording_html
 from workbench.views.reel import reveal_frames
 from workbench.views.reveal import offer_html, outcomes_html, truth_html
@@ -94,6 +96,7 @@ __all__ = [
     "panel_html",
     "paths_figure",
     "plan_html",
+    "recent_html",
     "recording_html",
     "reference_of",
     "reveal_frames",

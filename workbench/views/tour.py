@@ -62,7 +62,8 @@ def tour(plan: Plan, names: Sequence[str] = ()) -> Mapping[str, str]:
 def skip_html(moment: str) -> str:
     """What the tour is, and the way past it."""
     what = "Two minutes, five steps: how one decision is made, and whether it was right. "
-    return tag("p", what, plan_link(moment, "Skip the tour: plan from this moment yourself"), class_="wb tour-way")
+    skip = plan_link(moment, "Skip the tour: plan from this moment yourself")
+    return tag("p", what, skip, " · ", tag("a", "Recent runs", href="#recent"), class_="wb tour-way")
 
 
 def done_html(moment: str) -> str:
