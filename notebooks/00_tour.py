@@ -5,8 +5,6 @@
 #     text_representation:
 #       extension: .py
 #       format_name: percent
-#       format_version: '1.3'
-#       jupytext_version: 1.19.6
 #   kernelspec:
 #     display_name: Python 3
 #     language: python
@@ -14,7 +12,7 @@
 # ---
 
 # %% [markdown]
-# # 0 · The tour: the main job in fifteen cells
+# # 0 · The tour: the main job in a dozen cells
 #
 # **Goal**: see all of it once. A *world-action model* proposes what a robot could do, imagines where each proposal
 # leads, says what that is worth, and the best proposal is executed.<br>

@@ -19,7 +19,7 @@
 #
 # | | notebook | you will | minutes |
 # |---|---|---|---|
-# | 0 | [The tour](00_tour.ipynb) | do everything once, in fifteen cells | 10 |
+# | 0 | [The tour](00_tour.ipynb) | do everything once, in a dozen cells | 10 |
 # | 1 | [The latent sequence](01_latent_sequence.ipynb) | see what each frame of the model's "video" holds | 25 |
 # | 2 | [Encode and inject](02_encode_and_inject.ipynb) | follow pictures and numbers into the model | 30 |
 # | 3 | [Denoise](03_denoise.ipynb) | watch noise become a plan, call by call | 40 |

@@ -12,7 +12,7 @@ import pytest
 from nbclient import NotebookClient
 from two_arms import TwoArms, two_arms_checkpoint
 
-from workbench import opening
+from workbench import opening, widgets
 from workbench.course import LESSONS
 from workbench.course.verdict import stars
 from workbench.planning import run
@@ -23,6 +23,7 @@ NOTEBOOKS = sorted(FOLDER.glob("[0-9]*.ipynb"))
 TOUR, LESSON_PATHS = NOTEBOOKS[0], [FOLDER / f"{name}.ipynb" for name in LESSONS]
 EACH = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 EACH_LESSON = pytest.mark.parametrize("path", LESSON_PATHS, ids=lambda path: path.stem)
+WIDGET_VERBS = ("explore", "scrub", "edit", "pick")
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
@@ -34,6 +35,8 @@ def words(path: Path) -> str:
 def test_there_is_a_tour_and_every_lesson():
     assert TOUR.name == "00_tour.ipynb"
     assert [path.stem for path in NOTEBOOKS[1:]] == list(LESSONS)
+    code = [cell for cell in jupytext.read(TOUR).cells if cell.cell_type == "code"]
+    assert "in a dozen cells" in words(TOUR) and len(code) == 12
 
 
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*.ipynb")), ids=lambda path: path.stem)
@@ -87,6 +90,11 @@ def test_every_exercise_is_asked_once_under_its_name_and_stars(path):
     assert set(asked) == {exercise.name for exercise in LESSONS[path.stem]}
     headings = dict(re.findall(r"### Exercise \d · (\S+) · (.+)", text)[i][::-1] for i in range(len(asked)))
     assert headings == {exercise.title: stars(exercise.difficulty) for exercise in LESSONS[path.stem]}
+
+
+@pytest.mark.parametrize("name", [name for name in widgets.__all__ if name.split("_")[0] in WIDGET_VERBS])
+def test_every_widget_is_met_in_a_lesson(name):
+    assert any(f"\nwidgets.{name}(" in words(path) for path in LESSON_PATHS)
 
 
 @EACH_LESSON

@@ -3,12 +3,14 @@
 import re
 from pathlib import Path
 
+import ipywidgets
 import nbformat
 import pytest
 
 from workbench.course import LESSONS
 from workbench.course.formulas import FORMULA, formula_html, set_formulas
 from workbench.course.site import PLOTLY, build, notebooks, page
+from workbench.widgets.explore import STILL, Controls
 
 FOLDER = Path(__file__).parents[2] / "notebooks"
 FIGURE = {"data": [{"type": "scatter", "x": [0, 1], "y": [0, 1]}], "layout": {}}
@@ -48,6 +50,14 @@ def test_a_page_fetches_nothing():
     assert html.count("Plotly.newPlot(") >= 2
     assert 3e6 < len(html) < 8e6, "plotly's script is brought along, once"
     assert "<title>A &lt;b&gt; title</title>" in html
+
+
+def test_a_widget_leaves_a_sentence_and_its_figure():
+    bundles = [Controls([ipywidgets.IntSlider()])._repr_mimebundle_(), {"text/html": '<div class="wb">figure</div>'}]
+    shown = [nbformat.v4.new_output("display_data", bundle) for bundle in bundles]
+    html = page(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1", outputs=shown)]))
+    assert html.index(STILL) < html.index('<div class="wb">figure</div>')
+    assert "widget-view" not in html, "nothing that waits for a kernel"
 
 
 def test_the_index_comes_first_and_names_every_notebook():

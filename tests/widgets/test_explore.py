@@ -67,7 +67,7 @@ def test_pushed_actions_are_imagined_again(bundle, moment):
 
 
 def test_a_robot_without_a_path_is_pushed_joint_by_joint(moment):
-    spec = PLATFORMS["aloha"]
+    spec = replace(PLATFORMS["aloha"], calls=1)
     picture = moment.observation.images["primary"]
     seen = Observation(dict.fromkeys(spec.cameras, picture), np.zeros(spec.proprio_dim))
     arms = tiny(spec, causal=False)
