@@ -1,6 +1,7 @@
 """All jobs in turn in one thread, one event each; what one does to itself reaches no other."""
 
 import threading
+import time
 
 import pytest
 
@@ -54,6 +55,34 @@ def test_a_short_job_does_not_wait_behind_a_long_one(worker, endless):
     assert not endless.closed.is_set()
     long.close()
     assert endless.closed.wait(5)
+
+
+def test_a_new_job_goes_ahead_of_old_ones_which_go_on_nevertheless(worker, monkeypatch):
+    monkeypatch.setattr("workbench.app.worker.YOUNG", 0.01)
+    seen, grown, ended = [], threading.Event(), threading.Event()
+
+    def old(name):
+        while not ended.is_set():
+            time.sleep(0.004)
+            seen.append(name)
+            if min(seen.count("a"), seen.count("b")) >= 3:  # both have had their 0.01 s
+                grown.set()
+            yield
+
+    def new():
+        for _ in range(6):
+            seen.append("new")
+            yield
+        ended.set()
+
+    olds = [worker.start(lambda name=name: old(name), watched=False) for name in "ab"]
+    assert grown.wait(10)
+    list(worker.start(new))
+    assert [job.worked > 0.01 for job in olds] == [True, True]
+    first = seen.index("new")
+    turns = seen[first : first + 9]
+    assert turns.count("new") == 6, f"three turns of four: {turns}"
+    assert {"a", "b"} & set(turns), f"the old ones go on: {turns}"
 
 
 def test_no_memory_left_ends_one_job(worker, endless):

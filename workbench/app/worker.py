@@ -1,10 +1,12 @@
 """One thread that advances all visitors' generators in turn, one event each: models and simulators live in it alone.
 
-So a slider does not wait behind somebody's best-of-8: it gets every second event. What one job does to itself
-(an error, no memory left, being cancelled) ends that job and no other.
+So a slider does not wait behind somebody's best-of-8, and whoever presses *Plan* soon has something to look at: a job
+goes ahead of the others until it has had a second of work. What one job does to itself (an error, no memory left,
+being cancelled) ends that job and no other.
 """
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from queue import Empty, SimpleQueue
@@ -15,6 +17,13 @@ Work = Callable[[], Generator[Any, None, Any]]
 
 LEAD = 64
 """Events that a job may be ahead of whoever looks at them; then others have its turns."""
+
+
+YOUNG = 1.0
+"""Seconds of work with which a job goes ahead of older ones: enough for the first thing that it has to show."""
+
+FOR_ALL = 4
+"""Every so many turns are nobody's privilege, so that old jobs go on however many new ones come."""
 
 
 SILENCE = object()
@@ -30,6 +39,8 @@ class Job:
 
     def __init__(self, work: Work, wake: Callable[[], None], *, watched: bool = True) -> None:
         self.result: Any = None
+        self.worked = 0.0
+        """Seconds of the worker's time that it has had."""
         self._watched = watched
         self._work, self._wake = work, wake
         self._generator: Generator[Any, None, Any] | None = None
@@ -83,6 +94,7 @@ class Job:
 
     def advance(self) -> bool:
         """Make one event; False when there will be no more."""
+        begin = time.perf_counter()
         try:
             if self._generator is None:
                 self._generator = self._work()
@@ -95,6 +107,8 @@ class Job:
         except Exception as error:  # the page that iterates shows it
             # Without the traceback, whose frames would keep the job's tensors.
             self._events.put(("error", error.with_traceback(None)))
+        finally:
+            self.worked += time.perf_counter() - begin
         self._stopped = True
         return False
 
@@ -113,6 +127,7 @@ class Worker:
 
     def __init__(self) -> None:
         self._jobs: deque[Job] = deque()
+        self._turns = 0
         self._changed = threading.Condition()
         self._ended = False
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
@@ -162,7 +177,14 @@ class Worker:
                 if self._ended and not self._jobs:
                     return None
                 self._changed.wait()
-            job = next((job for job in self._jobs if job.stopped), None) or next(job for job in self._jobs if job.ready)
+            job = next((job for job in self._jobs if job.stopped), None) or self._longest_waiting()
             self._jobs.remove(job)  # to the end of the line
             self._jobs.append(job)
             return job
+
+    def _longest_waiting(self) -> Job:
+        """Of the young jobs, in most turns; of all, in the others and when there are no young ones."""
+        self._turns += 1
+        ready = [job for job in self._jobs if job.ready]
+        young = [job for job in ready if job.worked < YOUNG]
+        return (young if young and self._turns % FOR_ALL else ready)[0]
