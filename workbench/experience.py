@@ -96,8 +96,8 @@ def run_job(job: Rollout) -> tuple[bool, int]:
 
 @lru_cache(maxsize=1)
 def _parts(checkpoint: str, suite: str):
-    from workbench.envs.libero import make_env
+    from workbench.envs.process import ProcessEnv
     from workbench.models import checkpoints
 
     policy = checkpoints.load(checkpoint)
-    return policy, make_env(suite, image_size=policy.spec.render_size)
+    return policy, ProcessEnv(suite, image_size=policy.spec.render_size)

@@ -104,6 +104,7 @@ class _Tape:
             actions=np.stack([*self.actions, rest]),
             proprio=np.stack([one.proprio for one in seen]),
             success=env.success,
+            score=getattr(env, "score", None),
             address=address,
         )
 

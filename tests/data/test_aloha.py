@@ -7,7 +7,7 @@ from recorded import recorded
 
 from workbench.data import forms, readers
 from workbench.data.pictures import VideoPictures, frames_in
-from workbench.data.writers import write_aloha
+from workbench.data.writers import write_aloha, write_rollout
 from workbench.images import encode_jpeg
 from workbench.video import write_video
 
@@ -67,6 +67,14 @@ def test_written_scores_come_back(tmp_path):
     write_aloha(tmp_path / "a.hdf5", recorded(4, platform="aloha", size=32, success=False, score=0.25))
     (source,) = readers.find(tmp_path / "a.hdf5")
     assert (source.form, source.success, source.score) == (forms.ALOHA_ROLLOUT, False, 0.25)
+
+
+def test_a_rollout_that_succeeded_is_no_demonstration(tmp_path):
+    write_rollout(tmp_path / "a.hdf5", recorded(4, platform="aloha", size=32), kind="policy")
+    (source,) = readers.find(tmp_path / "a.hdf5")
+    assert (source.form, source.success, source.score) == (forms.ALOHA_ROLLOUT, True, 1.0)
+    with h5py.File(source.path) as file:
+        assert file.attrs["kind"] == "policy"
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,8 @@ import pytest
 import torch
 
 from workbench.cli import main
+from workbench.data.forms import ALOHA_ROLLOUT
+from workbench.data.readers import find
 from workbench.data.writers import write_demonstrations, write_rollout
 from workbench.models import checkpoints
 from workbench.planning import run
@@ -152,3 +154,8 @@ def test_an_aloha_policy_by_the_documented_commands(tmp_path):
     assert total["episodes"] == 2 and 0 <= total["mean_score"] <= 1
     low, high = total["mean_score_interval"]
     assert low <= total["mean_score"] <= high
+    collect = ["collect", "--checkpoint", f"{out}/mini-aloha", "--suite", "aloha_sim", "--demos", "1", "--workers", "1"]
+    assert main([*collect, "--out", data]) == 0
+    (source,) = (found for found in find(tmp_path / "data") if not found.form.demonstrations)
+    assert source.form is ALOHA_ROLLOUT and source.instruction == "transfer the red cube"
+    assert set(source.read().images) == {"primary", "left_wrist", "right_wrist"}, "experience for a planning model"

@@ -5,6 +5,7 @@ episode: collecting continues after a stop with those that are missing.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -32,19 +33,30 @@ def write_demonstrations(path: str | Path, episodes: Iterable[Episode], *, jpeg:
 
 
 def write_rollout(path: str | Path, episode: Episode, *, jpeg: bool = True, **attributes: str | int) -> None:
-    """One episode, successful or not; `attributes` (seed, kind, ...) say where it comes from."""
+    """One episode, successful or not; `attributes` (seed, kind, ...) say where it comes from.
+
+    With ALOHA's cameras it is written in ALOHA's form, whose pictures are videos, whatever `jpeg` says.
+    """
+    if set(episode.images) - set(ROLLOUT.cameras) and set(episode.images) <= set(ALOHA.cameras):
+        write_aloha(path, replace(episode, score=episode.reward), **attributes)
+        return
     with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
         write_episode(file, episode, ROLLOUT, jpeg=jpeg)
         file.attrs.update(attributes)
 
 
 def write_aloha(
-    path: str | Path, episode: Episode, arrays: Mapping[str, np.ndarray] | None = None, *, fps: float = 25.0
+    path: str | Path,
+    episode: Episode,
+    arrays: Mapping[str, np.ndarray] | None = None,
+    *,
+    fps: float = 25.0,
+    **attributes: str | int,
 ) -> None:
     """One ALOHA episode: numbers in `path`, pictures as an H.264 video a camera beside it (METHOD 5.5).
 
-    `arrays`: further ones by their path, e.g. `relative_action`. A failed or judged episode becomes a rollout. The
-    videos are written first, so that an episode whose file exists is whole; pictures are not lossless.
+    `arrays`: further ones by their path, e.g. `relative_action`. A failed or judged episode becomes a rollout;
+    `attributes` say where it comes from. The videos are written first, so that an episode whose file exists is whole; pictures are not lossless.
     """
     path = Path(path)
     with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
@@ -57,6 +69,7 @@ def write_aloha(
             file[name] = array
         if episode.score is not None or not episode.success:
             _describe(file, episode)
+        file.attrs.update(attributes)
 
 
 def demonstration_name(instruction: str) -> str:
