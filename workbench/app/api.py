@@ -36,6 +36,17 @@ KINDS = {"moment": str, "actions": list[list[float]] | None, "aggregation": str,
 """Types of the parameters that are no whole numbers."""
 
 
+class Blocks(gr.Blocks):
+    """Gradio's, but for calls with too few arguments: one line, where Gradio has ten and a traceback."""
+
+    def validate_inputs(self, block_fn: Any, inputs: list[Any]) -> None:
+        """Raise gr.Error unless there are enough of them."""
+        wanted = len(block_fn.inputs)
+        if len(inputs) < wanted:
+            name = block_fn.api_name or "this"
+            raise gr.Error(f"{name}: expected {wanted} arguments, got {len(inputs)}", print_exception=False)
+
+
 def build(parts: Parts) -> None:
     """Add the endpoints, within a `gr.Blocks`."""
     for endpoint in endpoints(parts):

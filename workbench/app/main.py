@@ -9,6 +9,7 @@ from importlib import resources
 from types import ModuleType
 
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read when gradio is imported
+os.environ["GRADIO_ANALYTICS_CACHE_FREQUENCY"] = str(10**9)  # else it sums up all calls so far after each of them
 
 import gradio as gr
 import uvicorn
@@ -72,7 +73,7 @@ def build(
     library = Library([*([shipped] if (shipped := recordings.shipped()).is_dir() else []), *data])
     results = foresight.listed([runtime.assets() / "results", *data])
     parts = Parts(Engine(checkpoint, planner), Sessions(), recorded, library, results)
-    demo = gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True, delete_cache=(600, 3600))
+    demo = api.Blocks(title=TITLE, analytics_enabled=False, fill_width=True, delete_cache=(600, 3600))
     demo.state_session_capacity = CALLERS
     for path, (name, page) in PAGES.items():
         with demo.route(name, path) if path else demo:

@@ -16,6 +16,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import replace
+from typing import IO
 
 import numpy as np
 
@@ -53,13 +54,17 @@ def main(options: Sequence[str]) -> int:
 
 
 @contextmanager
-def served(*arguments: str, path: str) -> Iterator[tuple[str, int]]:
-    """`workbench ARGUMENTS` in a process of its own; yields its address and process number once `path` answers."""
+def served(*arguments: str, path: str, output: IO[bytes] | None = None) -> Iterator[tuple[str, int]]:
+    """`workbench ARGUMENTS` in a process of its own; yields its address and process number once `path` answers.
+
+    `output` is the file for all that it writes; without one, only its errors are shown.
+    """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     command = [sys.executable, "-m", "workbench", *arguments, "--port", str(port)]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
+    streams = {"stdout": output or subprocess.DEVNULL, "stderr": output}
+    process = subprocess.Popen(command, **streams, stdin=subprocess.DEVNULL)
     address = f"http://127.0.0.1:{port}"
     try:
         while process.poll() is None:
