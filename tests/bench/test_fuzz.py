@@ -1,5 +1,7 @@
 """`workbench bench fuzz`: what counts as answered, refused and broken, and its figures in words."""
 
+import json
+
 import httpx
 import pytest
 
@@ -42,3 +44,13 @@ def test_the_figures_in_words():
 def test_how_many_calls():
     with pytest.raises(ValueError, match="expected 1 to 1000000, got 0"):
         fuzz.main(["--calls", "0"])
+
+
+@pytest.mark.slow
+@pytest.mark.sim
+def test_the_app_itself_answers_or_refuses_every_call(tmp_path, capsys):
+    out = tmp_path / "fuzz.json"
+    assert fuzz.main(["--calls", "100", "--out", str(out)]) == 0
+    found = json.loads(out.read_text())
+    assert found["calls"] == 100 and not found["broken"] and not found["tracebacks"]
+    assert len(found["memory_mib"]) == 3 and "100 calls in" in capsys.readouterr().out

@@ -26,6 +26,8 @@ from workbench.provenance import provenance
 
 SCHEMA = "bench-fuzz/1"
 ENDPOINTS = ("plan", "imagine", "value")
+WARM = 200
+"""Calls after which models are loaded and caches are full."""
 PATIENCE = 300
 """Seconds after which a call counts as not answered."""
 LONGEST = 1_000_000
@@ -109,10 +111,10 @@ def measured(checkpoint: str, calls: int, seed: int) -> dict[str, Any]:
         httpx.Client(base_url=address, timeout=PATIENCE) as web,
     ):
         caller = Caller(web, chance, name, chunk, tools=tools)
+        marks = (min(WARM, calls // 2), calls // 2)
         start = time.perf_counter()
         for k in range(calls):
-            if k in (min(200, calls // 2), calls // 2):  # the first calls load the model and warm everything up
-                memory.append(_mib(Process(pid)))
+            memory += [_mib(Process(pid))] * marks.count(k)
             caller.call(k, fared)
         seconds = time.perf_counter() - start
         memory.append(_mib(Process(pid)))
