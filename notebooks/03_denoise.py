@@ -29,6 +29,7 @@ import sys
 if importlib.util.find_spec("workbench") is None:
     wanted = ["--no-deps", "-r", "../constraints.txt", "-e", ".."]
     subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", *wanted], check=True)
+    sys.path.append("..")  # a kernel that runs already does not look for new packages elsewhere
 
 # %%
 from workbench import course, moments

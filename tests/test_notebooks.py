@@ -2,6 +2,7 @@
 
 import importlib.util
 import re
+import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -23,6 +24,7 @@ NOTEBOOKS = sorted(FOLDER.glob("[0-9]*.ipynb"))
 TOUR, LESSON_PATHS = NOTEBOOKS[0], [FOLDER / f"{name}.ipynb" for name in LESSONS]
 EACH = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 EACH_LESSON = pytest.mark.parametrize("path", LESSON_PATHS, ids=lambda path: path.stem)
+MOST_SECONDS = 180
 WIDGET_VERBS = ("explore", "scrub", "edit", "pick")
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
@@ -71,15 +73,17 @@ def test_it_says_what_for_how_long_and_where_to_go(path):
 @EACH
 def test_the_first_cell_installs_what_is_missing_and_else_does_nothing(path, monkeypatch):
     first = next(cell.source for cell in jupytext.read(path).cells if cell.cell_type == "code")
-    asked = []
+    asked, before = [], list(sys.path)
+    monkeypatch.setattr(sys, "path", list(before))
     monkeypatch.setattr(subprocess, "run", lambda command, check: asked.append(command))
     exec(first, {})
-    assert asked == []
+    assert asked == [] and sys.path == before
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     exec(first, {})
     assert asked[0][:4] == [sys.executable, "-m", "pip", "install"]
     assert (FOLDER / asked[0][asked[0].index("-r") + 1]).is_file(), "the pinned list, from the notebook's folder"
     assert (FOLDER / asked[0][asked[0].index("-e") + 1] / "pyproject.toml").is_file()
+    assert (FOLDER / sys.path[-1] / "workbench").is_dir(), "the running kernel finds it at once"
 
 
 @EACH_LESSON
@@ -111,6 +115,12 @@ def execute(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     return client.execute(cwd=str(FOLDER))
 
 
+def seconds_of_children() -> float:
+    """Processor time of all processes that were started here and have ended, their own children's included."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def outputs(notebook: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
     return [output for cell in notebook.cells for output in cell.get("outputs", [])]
 
@@ -133,7 +143,9 @@ def test_the_tour_runs():
 @pytest.mark.notebook
 @EACH_LESSON
 def test_a_lesson_runs_without_noise_and_leaves_still_figures(path):
+    before = seconds_of_children()
     notebook = execute(nbformat.read(path, as_version=4))
+    assert seconds_of_children() - before < MOST_SECONDS, "three minutes, whoever else is at work on this machine"
     assert not [output.text for output in outputs(notebook) if output.get("name") == "stderr"]
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     first = [html for cell in code[:4] for output in cell.outputs for html in [output.get("data", {}).get("text/html")]]
