@@ -55,6 +55,7 @@ LAYERS = """
     recordings
     recalling
     views
+    preflight
     exports
     timings
     course

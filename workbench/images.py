@@ -28,10 +28,18 @@ def prepare(image: Image, *, size: int, jpeg: bool, center_crop: bool) -> UInt8[
     `jpeg` sends it through a JPEG round trip first, at its own resolution; `center_crop` cuts out the middle
     90 % of the area at the end. What a platform needs, its `PlatformSpec` says.
     """
+    return list(stages(image, size=size, jpeg=jpeg, center_crop=center_crop).values())[-1]
+
+
+def stages(image: Image, *, size: int, jpeg: bool, center_crop: bool) -> dict[str, np.ndarray]:
+    """What `prepare` makes of a picture, by what was done to it, in order; the last is what the model gets."""
+    seen = {}
     if jpeg:
-        image = jpeg_round_trip(image)
-    image = resize(image, size)
-    return center_crop_resize(image) if center_crop else image
+        seen[f"JPEG, quality {JPEG_QUALITY}"] = image = jpeg_round_trip(image)
+    seen["resized"] = image = resize(image, size)
+    if center_crop:
+        seen[f"middle {CROP_AREA:.0%}"] = center_crop_resize(image)
+    return seen
 
 
 def resize(image: Image, size: int) -> UInt8[np.ndarray, "{size} {size} 3"]:

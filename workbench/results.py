@@ -1,6 +1,6 @@
 """An evaluation as a folder: `results.json`, rewritten whole after every episode: a stop loses nothing."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -13,12 +13,14 @@ from workbench.runs import check_folder
 from workbench.statistics import PairedDifference, mean_interval, paired_difference, wilson
 
 SCHEMA = "results/1"
+PREFLIGHT = "preflight.png"
+"""What may lie in the folder before the first result."""
 
 
 def record_suite(
     folder: str | Path,
-    schedule: Sequence[Trial],
-    play: Callable[[Sequence[Trial]], Events],
+    schedule: Iterable[Trial],
+    play: Callable[[Iterable[Trial]], Events],
     *,
     config: Mapping[str, Any],
 ) -> Events:
@@ -28,11 +30,11 @@ def record_suite(
     `config` says what is evaluated, as JSON values; a folder with another one is refused with a ValueError.
     """
     folder = Path(folder)
-    check_folder(folder, "results.json")
+    check_folder(folder, "results.json", PREFLIGHT)
     results = continue_results(folder, config)
     save_results(results, folder, config=config)
     known = {(result.trial.task, result.trial.number) for result in results}
-    missing = [trial for trial in schedule if (trial.task, trial.number) not in known]
+    missing = (trial for trial in schedule if (trial.task, trial.number) not in known)
     with closing(play(missing)) as events:
         for event in events:
             if isinstance(event, EpisodeResult):

@@ -45,10 +45,11 @@ def save_plan(
     return folder
 
 
-def check_folder(folder: Path, name: str) -> None:
-    """Raise ValueError unless results may be written to `folder`: it is new, empty, or has a file `name`."""
-    if folder.is_dir() and not (folder / name).is_file() and any(folder.iterdir()):
-        raise ValueError(f"expected a new folder or one with a {name}, {folder} has other files: choose another")
+def check_folder(folder: Path, *names: str) -> None:
+    """Raise ValueError unless results may be written to `folder`: it is new, empty, or has a file of one of `names`."""
+    known = any((folder / name).is_file() for name in names)
+    if folder.is_dir() and not known and any(folder.iterdir()):
+        raise ValueError(f"expected a new folder or one with a {names[0]}, {folder} has other files: choose another")
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"expected a folder, {folder} is a file: choose another name")
 

@@ -4,6 +4,8 @@ from workbench.platforms.base import PlatformSpec
 
 JOINTS = ("waist", "shoulder", "elbow", "forearm", "wrist bend", "wrist turn", "gripper")
 
+NAMES = tuple(f"{side} {joint}" for side in ("left", "right") for joint in JOINTS)
+
 ALOHA = PlatformSpec(
     name="aloha",
     cameras=("left_wrist", "right_wrist", "primary"),
@@ -17,5 +19,6 @@ ALOHA = PlatformSpec(
     jpeg=False,
     control_hz=25.0,
     absolute=True,
-    action_names=tuple(f"{side} {joint}" for side in ("left", "right") for joint in JOINTS),
+    action_names=NAMES,
+    proprio_names=NAMES,
 )

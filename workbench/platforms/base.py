@@ -48,6 +48,8 @@ class PlatformSpec:
     """Whether an action is where the proprio's numbers of the same places should be (joint targets), not a motion."""
     action_names: tuple[str, ...] = ()
     """What the numbers of an action are called, where they are shown; empty: they are numbered."""
+    proprio_names: tuple[str, ...] = ()
+    """What the numbers of the robot's state are called, where they are shown; empty: they are numbered."""
     gripper: int | None = None
     """Index of the gripper in an action; a negative action opens it where `gripper_opens_at` is -1."""
     gripper_opens_at: float = -1.0

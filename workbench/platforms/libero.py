@@ -54,6 +54,7 @@ LIBERO = PlatformSpec(
     gamma=0.99,
     calls=5,
     action_names=("x", "y", "z", "roll", "pitch", "yaw", "gripper"),
+    proprio_names=("finger 1", "finger 2", "x", "y", "z", "turn x", "turn y", "turn z", "turn w"),
     gripper=6,
     path=path,
     chunk_to=chunk_to,

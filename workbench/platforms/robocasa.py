@@ -13,6 +13,7 @@ ROBOCASA = PlatformSpec(
     gamma=0.99,
     calls=5,
     action_names=("x", "y", "z", "roll", "pitch", "yaw", "gripper"),
+    proprio_names=("finger 1", "finger 2", "x", "y", "z", "turn x", "turn y", "turn z", "turn w"),
     gripper=6,
     render_size=224,
 )

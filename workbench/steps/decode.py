@@ -5,11 +5,14 @@ import torch
 from jaxtyping import UInt8
 
 from workbench.latents import Latents
+from workbench.layout import Kind
 from workbench.models.tokenizer import Tokenizer
 
 
-def decode(tokenizer: Tokenizer, latents: Latents) -> dict[str, UInt8[np.ndarray, "b height width 3"]]:
-    """The imagined future picture of every camera, uint8 RGB.
+def decode(
+    tokenizer: Tokenizer, latents: Latents, *, kind: Kind = "future_camera"
+) -> dict[str, UInt8[np.ndarray, "b height width 3"]]:
+    """The imagined future picture of every camera, uint8 RGB; with the kind "camera" the present one, given back.
 
     The frames that hold numbers get their placeholders back first: the decoder has never seen a tile.
     """
@@ -17,7 +20,7 @@ def decode(tokenizer: Tokenizer, latents: Latents) -> dict[str, UInt8[np.ndarray
     x = latents.x.clone()
     numbers = list(layout.non_pictures)
     x[:, :, numbers] = latents.placeholders[:, :, numbers]
-    wanted = layout.indices("future_camera")
+    wanted = layout.indices(kind)
     pictures = tokenizer.decode(x, wanted)
     # Upstream cuts decimals off instead of rounding.
     pixels = ((pictures.float() + 1) * 127.5).clamp(0, 255).to(torch.uint8)
