@@ -50,6 +50,24 @@ def test_it_continues_with_another_number_of_processes_and_films(checkpoint, tmp
     assert len(list((tmp_path / "videos").glob("*.mp4"))) == 3
 
 
+def test_a_budget_buys_whole_episodes_in_turn_and_says_what_half_the_interval_costs(checkpoint, tmp_path, capsys):
+    few = rollout(checkpoint, tmp_path, "--workers", "1", "--budget", "0.0001", episodes=8)
+    assert [one["task"] for one in few] == [0], "the first begins at once, and is finished"
+    assert "1 episode in" in capsys.readouterr().out
+    more = rollout(checkpoint, tmp_path, "--workers", "2", "--budget", "0.2", episodes=8)
+    counts = [sum(one["task"] == task for one in more) for task in range(4)]
+    assert few[0] in more and len(more) > 1 and max(counts) - min(counts) <= 1
+    assert "would halve the interval of the total" in capsys.readouterr().out
+
+
+def test_a_preflight_alone_plays_nothing_and_leaves_a_folder_to_evaluate_into(checkpoint, tmp_path, capsys):
+    asked = ["rollout", "--checkpoint", checkpoint, "--episodes", "1", "--calls", "1", "--out", str(tmp_path)]
+    assert main([*asked, "--preflight"]) == 1, "a tokenizer of random weights is worth a warning"
+    assert "preflight: primary: the tokenizer gives the picture back at" in capsys.readouterr().out
+    assert [path.name for path in tmp_path.iterdir()] == ["preflight.png"]
+    assert len(rollout(checkpoint, tmp_path, "--workers", "1", episodes=1)) == 1
+
+
 def test_a_killed_process_costs_nothing_but_time(checkpoint, tmp_path, monkeypatch):
     whole = rollout(checkpoint, tmp_path / "whole", "--workers", "1", episodes=3)
     from workbench import results

@@ -437,3 +437,29 @@ def test_what_is_proposed_is_what_a_plan_would_propose(bundle):
     whole = run(plan_events(bundle, None, moment, settings=QUICK))
     for one, other in zip(bare.candidates, whole.candidates, strict=True):
         assert np.array_equal(one.actions, other.actions) and one.value is None
+
+
+def test_in_turn_no_task_is_ever_more_than_one_episode_ahead():
+    schedule = trials(3, 8, seed=0)
+    turns = rollout.balanced(schedule)
+    assert sorted(turns, key=lambda one: (one.task, one.number)) == schedule
+    for stop in range(len(turns) + 1):
+        counts = [sum(one.task == task for one in turns[:stop]) for task in range(3)]
+        assert max(counts) - min(counts) <= 1
+
+
+def test_when_the_time_is_used_no_episode_begins_and_the_one_that_has_begun_is_finished(bundle, knowing, monkeypatch):
+    monkeypatch.setattr(rollout.time, "monotonic", lambda: env.total)  # a second a control step
+
+    class Clocked(PointWorld):
+        total = 0
+
+        def step(self, action):
+            self.total += 1
+            return super().step(action)
+
+    env = Clocked()
+    schedule = rollout.within(rollout.balanced(trials(4, 40, seed=0)), 30)
+    results = run(run_suite(env, LIBERO, alone(bundle, calls=1), schedule, suite="points"))
+    assert sum(result.steps for result in results[:-1]) < 30 <= sum(result.steps for result in results)
+    assert {result.trial.number for result in results} <= {0, 1} and all(result.success for result in results)

@@ -8,6 +8,7 @@ from workbench.statistics import (
     auc_interval,
     calibration_bins,
     calibration_error,
+    episodes_to_halve,
     mcnemar,
     mean_interval,
     paired_difference,
@@ -143,3 +144,15 @@ def test_students_interval():
     spread = np.std([3.0, 3.0, 5.0, 9.0], ddof=1)
     assert (low + high) / 2 == pytest.approx(5) and (high - low) / 2 == pytest.approx(3.18245 * spread / 2, rel=1e-4)
     assert t_interval([1.0]) == (-np.inf, np.inf)
+
+
+@pytest.mark.parametrize(("successes", "episodes"), [(19, 42), (0, 10), (97, 100), (1, 1)])
+def test_so_many_episodes_more_halve_the_interval(successes, episodes):
+    def width(n: int) -> float:
+        low, high = mean_interval([successes / episodes] * n)
+        return high - low
+
+    more = episodes_to_halve(successes, episodes)
+    assert width(episodes + more) <= width(episodes) / 2 < width(episodes + more - 1)
+    with pytest.raises(ValueError, match="an episode, got 0 of 0"):
+        episodes_to_halve(0, 0)

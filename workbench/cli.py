@@ -6,6 +6,7 @@ one line: what was expected, what was given, what to do.
 
 import argparse
 import importlib
+import math
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
@@ -98,6 +99,17 @@ def whole(low: int, high: int) -> Callable[[str], int]:
     return parse
 
 
+def minutes(text: str) -> float:
+    """A time, in minutes."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value <= 100_000:
+        raise argparse.ArgumentTypeError(f"expected minutes, more than 0, got {text!r}")
+    return value
+
+
 SEED = whole(0, 2**31 - 1)
 COUNT = whole(1, 1_000_000)
 
@@ -186,7 +198,15 @@ def _plan(commands: argparse._SubParsersAction) -> None:
 def _rollout(commands: argparse._SubParsersAction) -> None:
     parser = _command(commands, "rollout", "closed-loop evaluation: results.json with intervals")
     parser.add_argument("--suite", default="libero_mini", help=SUITES)
-    parser.add_argument("--episodes", type=COUNT, default=50, help="in total, evenly over the tasks")
+    parser.add_argument(
+        "--episodes", type=COUNT, help="in total, evenly over the tasks; default: 50, with --budget 50 a task"
+    )
+    parser.add_argument(
+        "--budget",
+        type=minutes,
+        metavar="MINUTES",
+        help="begin episodes for so long, the tasks in turn, and say what interval that has bought; again continues",
+    )
     parser.add_argument("--planner", choices=("none", "best-of-n"), default="none", help="none: the policy alone")
     parser.add_argument("--fresh-inits", type=SEED, metavar="SEED", help="new initial states, not the fixed ones")
     _planning(parser)
@@ -194,6 +214,12 @@ def _rollout(commands: argparse._SubParsersAction) -> None:
         "--workers",
         type=whole(1, 256),
         help="processes; the results are the same; default: 1 on a GPU, else a core each, 8 at most",
+    )
+    parser.add_argument(
+        "--preflight",
+        action="store_true",
+        help="only look at the first observation: preflight.png shows what the model is shown, warnings say what is "
+        "wrong; official suites begin with it",
     )
     parser.add_argument("--videos", action="store_true", help="an H.264 video of every episode")
     parser.add_argument("--compare", metavar="DIR", help="print the paired difference to another evaluation")

@@ -4,7 +4,7 @@ Every episode's luck is its own (`rollout.trials`), every decision is a batch of
 with one thread wherever it runs: so an episode is the same whoever plays it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import dataclass
 from functools import lru_cache
@@ -43,7 +43,7 @@ class Evaluation:
     videos: str | None = None
     """Folder for a video of every episode."""
 
-    def play(self, schedule: Sequence[Trial], parts: Parts) -> Events:
+    def play(self, schedule: Iterable[Trial], parts: Parts) -> Events:
         """Play episodes here, one after another: the events of `rollout.run_suite`."""
         spec = parts.policy.spec
         decide = decider(parts.policy, parts.planner if self.planned else None, self.settings)
@@ -52,13 +52,14 @@ class Evaluation:
         events = run_suite(parts.env, spec, decide, schedule, suite=self.suite, cameras=cameras)
         return tap(events, film.see if film else None)
 
-    def spread(self, schedule: Sequence[Trial], *, workers: int) -> Events:
+    def spread(self, schedule: Iterable[Trial], *, workers: int | None) -> Events:
         """Play episodes in processes of their own, `workers` at a time: an `EpisodeResult` each as it ends.
 
         A process that dies costs its episode, which is played again.
         """
         results = []
-        with closing(spread(play_one, [(self, trial) for trial in schedule], workers=workers)) as ended:
+        jobs = ((self, trial) for trial in schedule)
+        with closing(spread(play_one, jobs, workers=workers)) as ended:
             for _, result in ended:
                 results.append(result)
                 yield result

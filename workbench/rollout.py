@@ -5,7 +5,7 @@ and model usable. Every policy and planner gets the same episodes and the same l
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from statistics import fmean
@@ -166,11 +166,28 @@ def trials(tasks: int, episodes: int, *, seed: int, fresh_inits: int | None = No
     ]
 
 
+def balanced(schedule: Iterable[Trial]) -> list[Trial]:
+    """The same episodes in turn: wherever one stops, no task has had more than one episode more than another."""
+    return sorted(schedule, key=lambda trial: (trial.number, trial.task))
+
+
+def within(schedule: Iterable[Trial], seconds: float) -> Iterator[Trial]:
+    """Episodes as long as there is time; one that has begun is finished, whatever it is.
+
+    Giving it up would leave out the long ones, and with them more failures than successes.
+    """
+    end = time.monotonic() + seconds
+    for trial in schedule:
+        if time.monotonic() >= end:
+            return
+        yield trial
+
+
 def run_suite(
     env: Env,
     spec: PlatformSpec,
     decide: Decide,
-    schedule: Sequence[Trial],
+    schedule: Iterable[Trial],
     *,
     suite: str,
     cameras: Sequence[str] = (),

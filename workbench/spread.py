@@ -32,27 +32,30 @@ log = logging.getLogger(__name__)
 
 
 def spread(
-    work: Callable[[Job], Result], jobs: Iterable[Job], *, workers: int
+    work: Callable[[Job], Result], jobs: Iterable[Job], *, workers: int | None
 ) -> Generator[tuple[Job, Result], None, None]:
     """Do `work(job)` for all jobs, `workers` at a time; yields each job with its result as soon as it is done.
 
     `work` is a function of a module, jobs and results can be sent between processes. What a process should keep
     from one job to the next (a model, a simulator) it caches. Numerical libraries get one thread a process, whose
     number would change the last digit of sums. Closing the generator ends the processes at once. Errors of `work`
-    arrive as they are; RuntimeError if processes die again and again.
+    arrive as they are; RuntimeError if processes die again and again. A job is taken from `jobs` when there is a
+    process for it, so that they may end early, by the clock say. `workers` None: a process a core.
     """
-    waiting, begun = deque(enumerate(jobs)), Counter[int]()
+    waiting, again, begun = enumerate(jobs), deque[tuple[int, Job]](), Counter[int]()
     with ExitStack() as stack:
-        free: list[Process] = [stack.enter_context(Process()) for _ in range(min(workers, len(waiting)))]
+        free: list[Process] = [stack.enter_context(Process()) for _ in range(workers or runtime.cores())]
         busy: dict[Future, tuple[Process, int, Job]] = {}
-        while waiting or busy:
-            while waiting and free:
-                number, job = waiting.popleft()
+        while True:
+            while free and (entry := again.popleft() if again else next(waiting, None)):
+                number, job = entry
                 begun[number] += 1
                 if begun[number] > RESTARTS + 1:
                     raise RuntimeError(f"processes died {RESTARTS + 1} times; `workbench doctor` tries the renderer")
                 process = free.pop()
                 busy[process.submit(work, job)] = process, number, job
+            if not busy:
+                return
             for future in wait(busy, return_when=FIRST_COMPLETED).done:
                 process, number, job = busy.pop(future)
                 free.append(process)
@@ -60,7 +63,7 @@ def spread(
                     result = future.result()
                 except BrokenProcessPool:
                     log.warning("a process died; a new one does again what it was at")
-                    waiting.appendleft((number, job))
+                    again.appendleft((number, job))
                     process.close()
                 else:
                     yield job, result

@@ -31,6 +31,25 @@ def wilson(successes: int, episodes: int, *, confidence: float = 0.95) -> tuple[
     return float(interval.low), float(interval.high)
 
 
+def episodes_to_halve(successes: int, episodes: int) -> int:
+    """How many episodes more would halve the Wilson interval, at the same rate.
+
+    Of many about three times as many as there are; of few, and near 0 or 1, other numbers. ValueError of no episodes.
+    """
+    if not 0 <= successes <= episodes or episodes == 0:
+        raise ValueError(f"expected 0 <= successes <= episodes and an episode, got {successes} of {episodes}")
+
+    def width(n: int) -> float:
+        low, high = _score_interval(successes / episodes, n, 0.95)
+        return high - low
+
+    low, high = episodes, 16 * episodes + 16
+    while low + 1 < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if width(middle) <= width(episodes) / 2 else (middle, high)
+    return high - episodes
+
+
 def mean_interval(scores: Scores, *, groups: Strata = None, confidence: float = 0.95) -> tuple[float, float]:
     """Interval of the mean of scores in [0, 1]: Wilson's with the mean as the rate, and equal to it for 0 and 1.
 
@@ -44,7 +63,12 @@ def mean_interval(scores: Scores, *, groups: Strata = None, confidence: float = 
     if len(x) == 0:
         return 0.0, 1.0
     n = len(x) if groups is None else len(np.unique(groups))
-    mean, z = float(x.mean()), float(norm.isf((1 - confidence) / 2))
+    return _score_interval(float(x.mean()), n, confidence)
+
+
+def _score_interval(mean: float, n: int, confidence: float) -> tuple[float, float]:
+    """Wilson's formula for any mean in [0, 1] of `n` observations."""
+    z = float(norm.isf((1 - confidence) / 2))
     centre, reach = mean + z * z / (2 * n), z * np.sqrt(mean * (1 - mean) / n + z * z / (4 * n * n))
     low, high = (float(np.clip(end / (1 + z * z / n), 0, 1)) for end in (centre - reach, centre + reach))
     return low, high

@@ -1,7 +1,8 @@
 """`workbench rollout`: closed-loop evaluation with intervals; one that was stopped continues."""
 
 import argparse
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
@@ -13,49 +14,114 @@ from workbench import runtime
 from workbench.commands.live import follow, load, render_size, simulator
 
 if TYPE_CHECKING:
+    from workbench.control import Events
+    from workbench.envs.base import Env
+    from workbench.envs.suites import Suite
+    from workbench.evaluation import Parts
     from workbench.models.bundle import Bundle
     from workbench.planning.settings import PlanSettings
-    from workbench.rollout import EpisodeResult
+    from workbench.rollout import EpisodeResult, Trial
     from workbench.statistics import PairedDifference
 
 
-def run(options: argparse.Namespace) -> None:
-    """Evaluate in closed loop; an evaluation that was stopped continues."""
+EPISODES = 50
+"""In total, unless --episodes or --budget says otherwise."""
+
+
+def run(options: argparse.Namespace) -> int:
+    """Evaluate in closed loop; an evaluation that was stopped continues. 1 if a preflight alone has warnings."""
     from workbench.envs.suites import suite as find_suite
 
     suite, out = find_suite(options.suite), Path(options.out)
     render_size(options.checkpoint, suite.name)
-    workers = min(options.workers or _processes(), options.episodes)
-    with simulator(suite.name, options.checkpoint) if workers == 1 else nullcontext() as env:
+    workers = min(options.workers or _processes(), options.episodes or EPISODES)
+    here, checked = workers == 1, options.preflight or suite.official
+    with simulator(suite.name, options.checkpoint) if here or checked else nullcontext() as env:
         policy, planner, settings = load(options, threads=1)  # as in every worker: the last digits depend on it
-        from workbench.evaluation import Evaluation, Parts
-        from workbench.results import compare, continue_results, open_results, record_suite
-        from workbench.rollout import trials
+        from workbench.evaluation import Parts
+        from workbench.results import compare, open_results
 
         against = open_results(options.compare) if options.compare else None
+        schedule = _schedule(options, len(suite.tasks))
+        if checked:
+            warnings = _check(policy, env(), schedule[0], suite, out)
+        if options.preflight:
+            return 1 if warnings else 0
+        if checked and not here:
+            env().close()
+        parts = Parts(env(), policy, planner) if here else None
         config = _evaluated(options, policy, planner, settings)
-        schedule = trials(len(suite.tasks), options.episodes, seed=options.seed, fresh_inits=options.fresh_inits)
-        evaluation = Evaluation(
-            suite.name,
-            options.checkpoint,
-            options.planner_checkpoint,
-            options.dtype,
-            settings,
-            planned=options.planner == "best-of-n",
-            videos=str(out / "videos") if options.videos else None,
-        )
-        if env:
-            parts = Parts(env(), policy, planner)
-            play = lambda missing: evaluation.play(missing, parts)  # noqa: E731
-        else:
-            play = lambda missing: evaluation.spread(missing, workers=workers)  # noqa: E731
-        watch = _Watch()
-        watch.begin(continue_results(out, config), len(schedule))
-        with watch.bar:
-            results = follow(record_suite(out, schedule, play, config=config), watch.see)
-    _report(results, out)
+        results = _played(options, schedule, _player(options, settings, parts, workers), config)
     if against is not None:
         _report_difference(compare(against, results), options.compare)
+    return 0
+
+
+def _schedule(options: argparse.Namespace, tasks: int) -> list["Trial"]:
+    from workbench.rollout import FIXED_INITS, balanced, trials
+
+    episodes = options.episodes or (FIXED_INITS * tasks if options.budget else EPISODES)
+    schedule = trials(tasks, episodes, seed=options.seed, fresh_inits=options.fresh_inits)
+    return balanced(schedule) if options.budget else schedule
+
+
+def _player(
+    options: argparse.Namespace, settings: "PlanSettings", parts: "Parts | None", workers: int
+) -> Callable[[Iterable["Trial"]], "Events"]:
+    """What plays episodes: `parts` here, or processes that have their own."""
+    from workbench.evaluation import Evaluation
+
+    evaluation = Evaluation(
+        options.suite,
+        options.checkpoint,
+        options.planner_checkpoint,
+        options.dtype,
+        settings,
+        planned=options.planner == "best-of-n",
+        videos=str(Path(options.out) / "videos") if options.videos else None,
+    )
+    if parts:
+        return lambda missing: evaluation.play(missing, parts)
+    return lambda missing: evaluation.spread(missing, workers=workers)
+
+
+def _played(
+    options: argparse.Namespace,
+    schedule: Sequence["Trial"],
+    play: Callable[[Iterable["Trial"]], "Events"],
+    config: dict[str, Any],
+) -> list["EpisodeResult"]:
+    """Play what the folder has not, showing how it goes, and report; returns all results."""
+    from workbench.results import continue_results, record_suite
+    from workbench.rollout import within
+
+    out, watch = Path(options.out), _Watch()
+    earlier = continue_results(out, config)
+    watch.begin(earlier, len(schedule))
+    asked = within(schedule, 60 * options.budget) if options.budget else schedule
+    begun = time.monotonic()
+    with watch.bar:
+        results = follow(record_suite(out, asked, play, config=config), watch.see)
+    _report(results, out)
+    if options.budget:
+        _report_price(results, len(results) - len(earlier), (time.monotonic() - begun) / 60)
+    return results
+
+
+def _check(policy: "Bundle", env: "Env", trial: "Trial", suite: "Suite", out: Path) -> Sequence[str]:
+    """What speaks against the evaluation, a line each; the sheet is in the results' folder."""
+    from workbench.doctor import check_physics
+    from workbench.preflight import preflight, write_sheet
+    from workbench.results import PREFLIGHT
+    from workbench.runs import check_folder
+
+    check_folder(out, "results.json", PREFLIGHT)
+    fine, detail, remedy = (True, "", "") if suite.interpreter else check_physics()
+    warnings = [] if fine else [f"physics: {detail}: {remedy}"]
+    found = preflight(policy, env, trial.of(suite.name), suite=suite.name, warnings=warnings)
+    print("\n".join(f"preflight: {line}" for line in found.warnings or ["nothing speaks against the evaluation"]))
+    print(write_sheet(found, out))
+    return found.warnings
 
 
 def _processes() -> int:
@@ -107,6 +173,17 @@ def _report(results: Sequence["EpisodeResult"], out: Path) -> None:
         some = [result for result in results if result.trial.task == task]
         print(f"{some[0].instruction}: {_rate(summary(some))}")
     print(f"total: {_rate(summary(results))}\n{out / 'results.json'}")
+
+
+def _report_price(results: Sequence["EpisodeResult"], played: int, minutes: float) -> None:
+    """What the minutes have bought, and what half the interval would cost."""
+    from workbench.statistics import episodes_to_halve
+
+    said = f"{played} episode{'s' * (played != 1)} in {minutes:.1f} minutes"
+    if played:
+        more = episodes_to_halve(sum(result.success for result in results), len(results))
+        said += f"; {more * minutes / played:.0f} minutes more ({more} episodes) would halve the interval of the total"
+    print(said)
 
 
 def _rate(found: dict[str, Any]) -> str:
