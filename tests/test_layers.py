@@ -46,8 +46,6 @@ LAYERS = """
     album
     runs
     results
-    film
-    evaluation
     foresight
     foreseeing
     moments
@@ -56,6 +54,8 @@ LAYERS = """
     recalling
     views
     preflight
+    film
+    evaluation
     exports
     timings
     course

@@ -221,7 +221,7 @@ def _rollout(commands: argparse._SubParsersAction) -> None:
         help="only look at the first observation: preflight.png shows what the model is shown, warnings say what is "
         "wrong; official suites begin with it",
     )
-    parser.add_argument("--videos", action="store_true", help="an H.264 video of every episode")
+    parser.add_argument("--videos", action="store_true", help="an H.264 video of every episode, with what was imagined")
     parser.add_argument("--compare", metavar="DIR", help="print the paired difference to another evaluation")
     parser.add_argument("--out", default="runs/rollout", help="folder; an evaluation there continues")
 

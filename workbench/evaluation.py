@@ -41,12 +41,13 @@ class Evaluation:
     planned: bool
     """Whether it plans; otherwise the policy acts alone, with `settings.calls` network calls."""
     videos: str | None = None
-    """Folder for a video of every episode."""
+    """Folder for a video of every episode; what is imagined is decoded for it, which takes time."""
 
     def play(self, schedule: Iterable[Trial], parts: Parts) -> Events:
         """Play episodes here, one after another: the events of `rollout.run_suite`."""
         spec = parts.policy.spec
-        decide = decider(parts.policy, parts.planner if self.planned else None, self.settings)
+        planner, filmed = parts.planner if self.planned else None, bool(self.videos)
+        decide = decider(parts.policy, planner, self.settings, pictures=filmed)
         cameras = (spec.primary,) if self.videos else ()
         film = Film(self.videos, spec) if self.videos else None
         events = run_suite(parts.env, spec, decide, schedule, suite=self.suite, cameras=cameras)
