@@ -56,7 +56,8 @@ def write_aloha(
     """One ALOHA episode: numbers in `path`, pictures as an H.264 video a camera beside it (METHOD 5.5).
 
     `arrays`: further ones by their path, e.g. `relative_action`. A failed or judged episode becomes a rollout;
-    `attributes` say where it comes from. The videos are written first, so that an episode whose file exists is whole; pictures are not lossless.
+    `attributes` say where it comes from. The videos are written first, so that an episode whose file exists is whole;
+    pictures are not lossless.
     """
     path = Path(path)
     with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
