@@ -30,7 +30,7 @@ def checkpoint(tmp_path_factory) -> str:
     """A checkpoint folder with random weights of the smallest size."""
     spec = replace(PLATFORMS["libero"], chunk_size=4, execute_steps=4, render_size=64)
     folder = tmp_path_factory.mktemp("checkpoints") / "tiny"
-    checkpoints.save(tiny(spec, words=WORDS), folder, readme="Random weights.\n")
+    checkpoints.save(tiny(spec, words=WORDS, causal=False), folder, readme="Random weights.\n")
     return str(folder)
 
 

@@ -16,7 +16,7 @@ TASK = "put the red cube on the plate"
 
 @pytest.fixture(scope="module")
 def bundle():
-    return tiny(LIBERO)
+    return tiny(LIBERO, causal=False)
 
 
 @pytest.fixture(scope="module")

@@ -89,7 +89,7 @@ def test_another_file_is_refused_in_one_line(tmp_path, change, reason):
 
 @pytest.fixture(scope="module")
 def bundle():
-    return tiny(replace(PLATFORMS["libero"], chunk_size=4, execute_steps=4), words="go to the left right")
+    return tiny(replace(PLATFORMS["libero"], chunk_size=4, execute_steps=4), words="go to the left right", causal=False)
 
 
 def test_values_are_those_of_the_plans_that_would_ask_for_them(bundle):

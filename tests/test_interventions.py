@@ -35,7 +35,7 @@ class MovablePoint(PointWorld):
 
 @pytest.fixture(scope="module")
 def bundle():
-    return tiny(LIBERO, words="go to the left right up down")
+    return tiny(LIBERO, words="go to the left right up down", causal=False)
 
 
 @pytest.fixture(autouse=True)

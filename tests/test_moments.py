@@ -23,7 +23,7 @@ SETTINGS = PlanSettings(candidates=4, calls=1)
 @pytest.fixture(scope="module")
 def bundle():
     spec = replace(PLATFORMS["libero"], chunk_size=4, execute_steps=4, path=reach)
-    return tiny(spec)
+    return tiny(spec, causal=False)
 
 
 def reach(actions: np.ndarray, proprio: np.ndarray) -> np.ndarray:

@@ -95,7 +95,7 @@ def test_a_moment_has_no_simulator_behind_it():
 
 
 def test_what_a_model_says_along_it_is_what_it_says_at_each_moment():
-    bundle, episode = tiny(LIBERO, words="go up"), make()
+    bundle, episode = tiny(LIBERO, words="go up", causal=False), make()
     events = recall_events(bundle, episode, calls=1, seed=5)
     assert [(event.done, event.total) for event in events if isinstance(event, Called)] == [(1, 3), (2, 3), (3, 3)]
     recalled = run(recall_events(bundle, episode, calls=1, seed=5))

@@ -19,7 +19,7 @@ CONFIG = {"suite": "points", "seed": 0}
 
 @pytest.fixture(scope="module")
 def bundle():
-    return tiny(PLATFORMS["libero"])
+    return tiny(PLATFORMS["libero"], causal=False)
 
 
 @pytest.fixture(autouse=True)

@@ -46,7 +46,7 @@ LIBERO = replace(PLATFORMS["libero"], chunk_size=4, execute_steps=3)
 
 @pytest.fixture(scope="module")
 def bundle():
-    return tiny(LIBERO, words="go to the left right stack red blue cube on")
+    return tiny(LIBERO, words="go to the left right stack red blue cube on", causal=False)
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ FEW = AskSettings(seed=3, calls=2, future_calls=1, value_calls=1)
 
 @pytest.fixture(scope="module")
 def bundle():
-    return tiny(LIBERO, words="go to the left right up down")
+    return tiny(LIBERO, words="go to the left right up down", causal=False)
 
 
 @pytest.fixture(scope="module")

@@ -32,7 +32,7 @@ QUICK = {"candidates": 3, "calls": 2, "futures": 2, "values": 2}
 @pytest.fixture(scope="module")
 def bundle():
     spec = replace(PLATFORMS["libero"], chunk_size=8, execute_steps=8)
-    bundle = replace(tiny(spec, words="stack blue cube on put in bin"), name="mini")
+    bundle = replace(tiny(spec, words="stack blue cube on put in bin", causal=False), name="mini")
     return replace(bundle, layout=bundle.spec.layout(channels=16, side=8))
 
 

@@ -15,7 +15,7 @@ from workbench.views.contact import ContactSheet
 
 def test_observe_pairs_each_imagined_picture_with_the_next_real_one():
     spec = replace(PLATFORMS["libero"], chunk_size=4, execute_steps=4)
-    bundle = tiny(spec, words="go to the left right")
+    bundle = tiny(spec, words="go to the left right", causal=False)
     settings = PlanSettings(candidates=1, calls=1, futures=2, future_calls=1, values=1, value_calls=1)
     events = foreseeing(
         PointWorld(horizon=10), bundle, bundle, trials(2, 2, seed=0), suite="points", settings=settings, pictures=True

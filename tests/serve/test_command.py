@@ -22,7 +22,7 @@ def test_others_are_not_served_without_a_token(capsys, monkeypatch):
 
 @pytest.mark.parametrize("planner", ["none", "best-of-n"])
 def test_a_checkpoint_answers_for_its_platform(monkeypatch, capsys, planner):
-    policy = tiny(PLATFORMS["aloha"])
+    policy = tiny(PLATFORMS["aloha"], causal=False)
     settings = PlanSettings(candidates=2, calls=1, futures=1, future_calls=1, values=1, value_calls=1)
     monkeypatch.setattr(serve, "load", lambda options: (policy, policy, settings))
     served = []

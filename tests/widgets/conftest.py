@@ -12,7 +12,7 @@ from workbench.types import Episode, Moment, Observation
 
 @pytest.fixture(scope="module")
 def bundle() -> Bundle:
-    return tiny(PLATFORMS["libero"])
+    return tiny(PLATFORMS["libero"], causal=False)
 
 
 def picture(rng: np.random.Generator) -> np.ndarray:
