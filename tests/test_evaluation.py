@@ -23,7 +23,9 @@ def checkpoint(tmp_path_factory) -> str:
     """Random weights; an episode ends at the horizon, after a few long chunks."""
     spec = replace(PLATFORMS["libero"], chunk_size=24, execute_steps=24, render_size=32)
     folder = tmp_path_factory.mktemp("checkpoints") / "tiny"
-    checkpoints.save(tiny(spec, words="put the red blue cube on in plate bin", causal=False), folder, readme="Random weights.\n")
+    checkpoints.save(
+        tiny(spec, words="put the red blue cube on in plate bin", causal=False), folder, readme="Random weights.\n"
+    )
     return str(folder)
 
 

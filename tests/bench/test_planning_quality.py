@@ -62,7 +62,9 @@ def test_distances_are_in_their_units():
 
 @pytest.mark.parametrize("name", ["best-of-2", "oracle-of-8"])
 def test_a_way_is_continued_and_notes_how_far_candidates_are_apart(tmp_path, monkeypatch, name):
-    bundle = tiny(replace(PLATFORMS["libero"], chunk_size=4, execute_steps=4), words="go to the left right", causal=False)
+    bundle = tiny(
+        replace(PLATFORMS["libero"], chunk_size=4, execute_steps=4), words="go to the left right", causal=False
+    )
     monkeypatch.setattr(planning_quality, "WAYS", {name: replace(WAYS[name], settings=QUICK)})
     suite = replace(suites.suite("libero_mini"), files=("go_left", "go_right"))
     monkeypatch.setattr(planning_quality, "find_suite", lambda _: suite)
