@@ -8,13 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import UInt8
-from PIL import Image as Pillow
-from PIL import ImageDraw, ImageFont
 
 from workbench.grid import Asked, Cell, Grid
 from workbench.types import Image
 from workbench.views import words
 from workbench.views.colours import colour, own
+from workbench.views.drawing import BAD, INK, SOFT, Sheet
 from workbench.views.pictures import data_uri, distance, error_map
 from workbench.views.reveal import order
 from workbench.views.tags import tag, text
@@ -153,39 +152,34 @@ def grid_picture(grid: Grid, cells: Cells, *, reference: Place = (0, 0)) -> UInt
     rows, columns = len(grid.down.values), len(grid.across.values)
     wide, high = 2 * SIDE + GAP, SIDE + FOOT
     size = (STUB + columns * (wide + 2 * GAP), HEAD + 24 + rows * (high + GAP))
-    sheet = Pillow.new("RGB", (max(size[0], 640), size[1]), "white")
-    draw = ImageDraw.Draw(sheet)
-    _write(draw, (GAP, 8), f"{grid.moment.instruction}, {grid.moment.address}", 17)
-    base = grid.settings
+    sheet, base = Sheet(max(size[0], 640), size[1]), grid.settings
+    _write(sheet, (GAP, 8), f"{grid.moment.instruction}, {grid.moment.address}", 17)
     said = f"{named(grid.down.setting)} down, {named(grid.across.setting)} across; otherwise {grid.checkpoint}, "
     said += f"{base.candidates} candidates, {base.futures} x {base.values}, seed {base.seed}."
     said += " Left imagined, right what changed"
-    _write(draw, (GAP, 32), said, 13, "#5b6472")
+    _write(sheet, (GAP, 32), said, 13, SOFT)
     for c, value in enumerate(grid.across.values):
-        _write(draw, (STUB + c * (wide + 2 * GAP), HEAD), label(grid.across.setting, value), 14)
+        _write(sheet, (STUB + c * (wide + 2 * GAP), HEAD), label(grid.across.setting, value), 14)
     for r, value in enumerate(grid.down.values):
-        _write(draw, (GAP, HEAD + 24 + r * (high + GAP) + SIDE // 2 - 18), _two_lines(grid.down.setting, value), 14)
+        _write(sheet, (GAP, HEAD + 24 + r * (high + GAP) + SIDE // 2 - 18), _two_lines(grid.down.setting, value), 14)
     for r, c in cells:
         _draw(sheet, cells[r, c], cells.get(reference), STUB + c * (wide + 2 * GAP), HEAD + 24 + r * (high + GAP))
-    return np.asarray(sheet)
+    return sheet.pixels()
 
 
 def _two_lines(setting: str, value: object) -> str:
     return f"{named(setting)}\n{label(setting, value).removeprefix(named(setting)).strip()}"
 
 
-def _draw(sheet: Pillow.Image, cell: Cell, reference: Cell | None, x: int, y: int) -> None:
+def _draw(sheet: Sheet, cell: Cell, reference: Cell | None, x: int, y: int) -> None:
     for k, image in enumerate((_picture(cell), _change(cell, reference))):
         if image is not None:
-            sheet.paste(
-                Pillow.fromarray(image).resize((SIDE, SIDE), Pillow.Resampling.BICUBIC), (x + k * (SIDE + GAP), y)
-            )
-    draw = ImageDraw.Draw(sheet)
-    draw.rectangle((x, y + SIDE + 4, x + 5, y + SIDE + FOOT - 6), fill=colour(cell.best))
+            sheet.paste(image, (x + k * (SIDE + GAP), y), SIDE)
+    sheet.box((x, y + SIDE + 4), (5, FOOT - 10), fill=colour(cell.best), radius=0)
     first, spread, moved = facts(cell, reference)
-    _write(draw, (x + 11, y + SIDE + 2), f"{first}, {spread}", 13)
-    _write(draw, (x + 11, y + SIDE + 18), moved, 13, "#5b6472" if moved in ("the same", "reference") else "#b3400a")
+    _write(sheet, (x + 11, y + SIDE + 2), f"{first}, {spread}", 13)
+    _write(sheet, (x + 11, y + SIDE + 18), moved, 13, SOFT if moved in ("the same", "reference") else BAD)
 
 
-def _write(draw: ImageDraw.ImageDraw, at: tuple[int, int], said: str, size: int, fill: str = "#1b1f27") -> None:
-    draw.text(at, said, font=ImageFont.load_default(size), fill=fill)
+def _write(sheet: Sheet, corner: Place, said: str, size: int, fill: str = INK) -> None:
+    sheet.write(corner, said, size, fill=fill, anchor="la")
