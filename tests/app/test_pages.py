@@ -623,6 +623,34 @@ def test_a_recording_is_scrubbed_asked_about_and_opened_elsewhere(browser, addre
         expect(page.locator("#board .headline")).to_contain_text("executing needs a simulator", timeout=MINUTES)
 
 
+def test_a_plan_out_of_a_recording_knows_the_way_back(browser, address):
+    with watched(browser) as page:
+        page.set_default_timeout(MINUTES)
+        page.goto(address + "recordings?episode=episodes/a.hdf5%230&step=7")
+        expect(page.locator("#recording .controls output")).to_have_text("step 7 of 19", timeout=MINUTES)
+        page.locator("#recording [data-open=plan]").click()
+        page.wait_for_url(f"{address}?moment=opened-*", timeout=MINUTES)
+        source = page.locator("#board .chip.source")
+        expect(source).to_have_text("from a.hdf5#0, step 7", timeout=MINUTES)
+        page.wait_for_timeout(1500)
+        source.click()
+        page.wait_for_url(f"{address}recordings?episode=episodes*a.hdf5*&step=7")
+        expect(page.locator("#recording .controls output")).to_have_text("step 7 of 19", timeout=MINUTES)
+        expect(page.locator("#recording header small")).to_have_text("episodes/a.hdf5#0 · 20 steps")
+        page.goto(address + "recordings?episode=nowhere&step=-3x")
+        expect(page.locator("#recording .controls output")).to_have_text("step 0 of 19", timeout=MINUTES)
+
+
+def test_a_click_before_the_page_knows_its_moment_counts_for_that_moment(browser, address):
+    with watched(browser) as page:
+        page.set_default_timeout(MINUTES)
+        page.goto(f"{address}?moment=libero_mini_hard-3-fresh3-step{LATE}", wait_until="commit")
+        page.locator("#plan").click()
+        chip(page, "live")
+        expect(page.locator("#board .facts")).to_contain_text("libero_mini_hard/3/")
+        expect(page.locator("kept-run")).to_have_attribute("data-moment", f"libero_mini_hard-3-fresh3-step{LATE}")
+
+
 def test_dark_mode(browser, address):
     with watched(browser, color_scheme="dark") as page:
         open_app(page, address)

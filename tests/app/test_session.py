@@ -2,9 +2,11 @@
 
 import threading
 import time
+from dataclasses import replace
 from itertools import pairwise
 
 import gradio as gr
+import numpy as np
 import pytest
 
 from workbench.app.board import Board
@@ -139,6 +141,25 @@ def test_windows_are_bounded_and_the_oldest_goes_first(session):
     assert len(windows) == MOST - 1
 
 
+def test_a_click_waits_for_its_page_and_not_for_one_that_is_gone(session, monkeypatch):
+    windows, found = Sessions(), []
+    click = threading.Thread(target=lambda: found.append(windows.get("slow")))
+    click.start()
+    windows.add("other", session)
+    assert not found and click.is_alive()
+    windows.add("slow", session)
+    click.join(5)
+    assert found == [session]
+    windows.drop("slow")
+    begun = time.monotonic()
+    with pytest.raises(KeyError, match="reload"):
+        windows.get("slow")
+    assert time.monotonic() - begun < 5, "it is known to be gone"
+    monkeypatch.setattr("workbench.app.session.PATIENCE", 0.05)
+    with pytest.raises(KeyError, match="reload"):
+        windows.get("never")
+
+
 @pytest.fixture
 def parts(recorded):
     parts = Parts(Engine(), Sessions(), {recorded.name: recorded})
@@ -169,3 +190,17 @@ def test_closing_a_window_stops_what_runs_for_it(parts, endless):
 def test_a_window_opens_on_the_moment_in_its_address(parts, recorded):
     assert parts.open(window(moment="example"), lambda moment: moment)[1] is recorded
     assert parts.open(window(moment="<b>"), lambda moment: moment)[1] is parts.default
+
+
+def test_a_moment_of_a_recording_says_which_and_others_do_not(parts, recorded):
+    plan = replace(recorded.plan, moment=replace(recorded.plan.moment, snapshot=None, address="a.hdf5#0@5"))
+    parts.library.sources["ours/a.hdf5#0"] = None
+    known, brought = (parts.moment(parts.opened(plan, name, 5)) for name in ("ours/a.hdf5#0", "yours/a.hdf5#0"))
+    assert "href" in parts.source(known) and ">from a.hdf5#0, step 5<" in parts.source(known)
+    assert "href" not in parts.source(brought) and ">from a.hdf5#0, step 5<" in parts.source(brought)
+    unknown = parts.moment(parts.opened(plan))
+    assert ">from a.hdf5#0@5<" in parts.source(unknown), "a kept run, opened after a restart"
+    here = replace(plan, moment=replace(plan.moment, snapshot={"steps": np.zeros(1)}))
+    assert parts.source(recorded) == "" and parts.source(parts.moment(parts.opened(here))) == ""
+    board = Board(known, parts.engine, parts.source(known))
+    assert parts.source(known) in board.html()

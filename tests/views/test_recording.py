@@ -7,7 +7,7 @@ import numpy as np
 
 from workbench.recordings import Recalled
 from workbench.types import Episode
-from workbench.views import recording_html
+from workbench.views import recording_html, source_html
 from workbench.views.plot import LEFT, RIGHT, WIDTH, place_of
 
 
@@ -54,3 +54,10 @@ def test_what_a_model_said_is_beside_it():
 def test_words_from_a_file_are_text():
     html = recording_html(make(instruction="<script>alert(1)</script>"), '"><img src=x>')
     assert "<script" not in html and "<img" not in html
+
+
+def test_the_way_back_to_a_recording_is_a_link_where_it_is_still_there():
+    chip = source_html("a.hdf5#0, step 5", "ours/a b.hdf5#0", 5)
+    assert 'href="./recordings?episode=ours%2Fa+b.hdf5%230&amp;step=5"' in chip and ">from a.hdf5#0, step 5</a>" in chip
+    gone = source_html("<b>", "", 0)
+    assert "href" not in gone and ">from &lt;b&gt;</span>" in gone

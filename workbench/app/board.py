@@ -29,9 +29,9 @@ SAME = 1e-3
 class Board:
     """One plan on the page, recorded or live, being made, made, or executed."""
 
-    def __init__(self, recorded: RecordedMoment, engine: Engine) -> None:
-        """Open on a recorded plan, its truth still covered."""
-        self.recorded, self.engine = recorded, engine
+    def __init__(self, recorded: RecordedMoment, engine: Engine, source: str = "") -> None:
+        """Open on a recorded plan, its truth still covered; `source` is HTML that says out of what it came."""
+        self.recorded, self.engine, self.source = recorded, engine, source
         self.origin = "recorded"
         self.executed_live = False
         self.note = ""
@@ -226,6 +226,7 @@ class Board:
             status=status,
             progress=self.progress,
             note=self.note,
+            source=self.source,
             names=self.engine.robot.action_names,
         )
         run = views.kept_html(self.run, self.recorded.name) if self.run else ""

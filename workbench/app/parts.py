@@ -54,6 +54,22 @@ def one_line() -> Iterator[None]:
 
 
 @dataclass(frozen=True, eq=False)
+class OpenedMoment(RecordedMoment):
+    """A step of a recorded episode, without a simulator's state: it can be asked about, not executed."""
+
+    episode: str = ""
+    """The episode's name in the library; empty where only the moment's address says what it was."""
+    step: int = 0
+
+    @property
+    def place(self) -> str:
+        """File and step, for people: "a.hdf5#0, step 5"."""
+        if not self.episode:
+            return self.plan.moment.address
+        return f"{self.episode.rpartition('/')[2]}, step {self.step}"
+
+
+@dataclass(frozen=True, eq=False)
 class Parts:
     """The app behind its pages."""
 
@@ -64,7 +80,7 @@ class Parts:
     """The recorded episodes that everybody may look at."""
     results: Mapping[str, Path] = field(default_factory=dict)
     """Files of `workbench bench foresight` by name."""
-    _opened: OrderedDict[str, RecordedMoment] = field(default_factory=OrderedDict)
+    _opened: OrderedDict[str, OpenedMoment] = field(default_factory=OrderedDict)
 
     @property
     def default(self) -> RecordedMoment:
@@ -104,14 +120,21 @@ class Parts:
             raise gr.Error(f"expected one of {', '.join(self.moments)}; got {name!r}", print_exception=False)
         return known[name]
 
-    def opened(self, plan: Plan) -> str:
+    def opened(self, plan: Plan, episode: str = "", step: int = 0) -> str:
         """Remember a moment that was opened out of a recorded episode; returns a name that nobody guesses."""
         name = f"{OPENED}{secrets.token_hex(8)}"
         why = "Out of a recorded episode, without a simulator's state: it can be asked about, not executed."
-        self._opened[name] = RecordedMoment(name, plan.moment.instruction, why, 0.0, plan)
+        self._opened[name] = OpenedMoment(name, plan.moment.instruction, why, 0.0, plan, episode, step)
         while len(self._opened) > MOST_OPENED:
             self._opened.popitem(last=False)
         return name
+
+    def source(self, moment: RecordedMoment) -> str:
+        """Which recording a moment came from, as HTML, with the way back where it is still there; empty for others."""
+        if not isinstance(moment, OpenedMoment) or moment.plan.moment.snapshot is not None:
+            return ""
+        there = moment.episode in self.library.sources  # what a visitor brings is gone with the page
+        return views.source_html(moment.place, moment.episode if there else "", moment.step)
 
     def strip(self, chosen: str) -> str:
         """All moments to choose from, and before them the one that was opened."""

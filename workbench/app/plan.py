@@ -35,21 +35,27 @@ def build(demo: gr.Blocks, parts: Parts) -> None:
         with gr.Column(elem_id="plan-actions", scale=0, min_width=292):
             preset = gr.Radio(list(PRESETS), value=DEFAULT, show_label=False, container=False, elem_id="preset")
             with gr.Row():
-                plan = gr.Button("Plan", variant="primary", elem_id="plan", elem_classes="idle-only", size="sm")
-                winner = gr.Button("Execute the winner", elem_id="winner", elem_classes="idle-only", size="sm")
-                reveal = gr.Button("Execute all", elem_id="reveal", elem_classes="idle-only", size="sm")
+                # Until the page knows its moment, which brings settings along, nothing can be asked about it.
+                waits = {"elem_classes": "idle-only", "size": "sm", "interactive": False}
+                plan = gr.Button("Plan", variant="primary", elem_id="plan", **waits)
+                winner = gr.Button("Execute the winner", elem_id="winner", **waits)
+                reveal = gr.Button("Execute all", elem_id="reveal", **waits)
                 cancel = gr.Button("Cancel", variant="stop", elem_id="cancel", elem_classes="busy-only", size="sm")
     board = gr.HTML(first.html(), elem_id="board", js_on_load=PICK_CARD, apply_default_css=False)
     truth = gr.HTML("", elem_id="truth", js_on_load=PICK_OFFER, apply_default_css=False)
 
+    def board_of(moment: RecordedMoment) -> Board:
+        return Board(moment, parts.engine, parts.source(moment))
+
     def on_load(request: gr.Request) -> tuple:
-        session, moment = parts.open(request, lambda moment: Board(moment, parts.engine))
+        session, moment = parts.open(request, board_of)
         if (run := request.query_params.get("run")) is not None:
             moment = reopen(parts, session, run) or moment
+        ready = [gr.Button(interactive=True) for _ in buttons]
         if moment is parts.default:  # the page came with it
-            return (gr.skip(),) * (3 + len(controls.of_moment))
+            return *ready, *(gr.skip(),) * (3 + len(controls.of_moment))
         board = session.shown
-        return parts.strip(moment.name), board.html(), board.truth_html(), *brought(moment)
+        return *ready, parts.strip(moment.name), board.html(), board.truth_html(), *brought(moment)
 
     def on_plan(data: dict, request: gr.Request) -> Iterator[tuple[str, str]]:
         session, choice = parts.session(request), controls.read(data)
@@ -72,7 +78,7 @@ def build(demo: gr.Blocks, parts: Parts) -> None:
     def on_moment(event: gr.EventData, request: gr.Request) -> tuple:
         session, moment = parts.session(request), parts.moment(event.name)
         session.cancel()
-        session.shown = Board(moment, parts.engine)
+        session.shown = board_of(moment)
         return parts.strip(moment.name), session.shown.html(), "", *brought(moment)
 
     def on_card(event: gr.EventData, request: gr.Request) -> str:
@@ -93,8 +99,8 @@ def build(demo: gr.Blocks, parts: Parts) -> None:
     def on_cancel(request: gr.Request) -> None:
         parts.session(request).cancel()
 
-    both = [board, truth]
-    demo.load(on_load, None, [strip, *both, *controls.of_moment], **QUIET)
+    both, buttons = [board, truth], [plan, winner, reveal]
+    demo.load(on_load, None, [*buttons, strip, *both, *controls.of_moment], **QUIET)
     plan.click(on_plan, controls.inputs, both, **RUN)
     winner.click(on_winner, controls.continuations, both, **RUN)
     reveal.click(on_reveal, controls.continuations, both, **RUN)
@@ -116,7 +122,7 @@ def reopen(parts: Parts, session: Session, run: str) -> RecordedMoment | None:
         gr.Warning(html.escape(str(error)))
         return None
     moment = parts.moment(name) if parts.knows(name) else parts.moment(parts.opened(plan))
-    session.shown = Board(moment, parts.engine)
+    session.shown = Board(moment, parts.engine, parts.source(moment))
     session.shown.open(plan, run)
     return replace(moment, plan=plan)
 

@@ -31,7 +31,7 @@ GO = """() => {
   if (!ready) return;
   const there = new URL(ready.dataset.ready, location);
   new URLSearchParams(location.search).forEach((value, name) => {
-    if (!['moment', 'episode'].includes(name)) there.searchParams.set(name, value);
+    if (!['moment', 'episode', 'step'].includes(name)) there.searchParams.set(name, value);
   });
   location.assign(there);
 }"""
@@ -47,13 +47,14 @@ class Watched(Panel):
         self.name, self.episode, self.recalled = "", None, None
         self.step, self.page = 0, ""
 
-    def choose(self, name: str | None) -> None:
-        """Show the episode of that name; ValueError in one line if it cannot be read."""
+    def choose(self, name: str | None, step: int = 0) -> None:
+        """Show the episode of that name at `step`; ValueError in one line if it cannot be read."""
         if not name:
             self.name, self.episode, self.body = "", None, "No episode of that kind is here."
             return
         self.name, self.episode, self.recalled = name, self.library.read(name), None
-        self.step, self.note, self.body = 0, "", self._drawn()
+        self.step, self.note = min(max(step, 0), len(self.episode) - 1), ""
+        self.body = self._drawn()
 
     def begin(self) -> None:
         """Work has been asked for; what was ready before is not."""
@@ -73,7 +74,8 @@ class Watched(Panel):
         if isinstance(result, recordings.Recalled):
             self.recalled = result
             return self._drawn()
-        address = f"/{self.page.removeprefix('plan')}?moment={self.parts.opened(result)}"
+        opened = self.parts.opened(result, self.name, self.step)
+        address = f"/{self.page.removeprefix('plan')}?moment={opened}"
         return self._drawn() + tag("i", data_ready=address)
 
     def _drawn(self) -> str:
@@ -98,7 +100,9 @@ def build(demo: gr.Blocks, parts: Parts) -> None:
 
     def on_load(request: gr.Request) -> tuple:
         session, _ = parts.open(request, lambda moment: Watched(parts, Library(shared.folders, shared.sources)))
-        return (*_listed(session.shown, ANY, ANY, request.query_params.get("episode")), session.shown.html())
+        name, step = request.query_params.get("episode"), request.query_params.get("step", "")
+        step = int(step) if step.isdecimal() and len(step) < 10 else 0
+        return (*_listed(session.shown, ANY, ANY, name, step), session.shown.html())
 
     def on_filter(request: gr.Request, task: str, outcome: str) -> tuple:
         shown = parts.session(request).shown
@@ -140,13 +144,13 @@ def build(demo: gr.Blocks, parts: Parts) -> None:
     stop.click(on_stop, queue=False, **QUIET)
 
 
-def _listed(shown: Watched, task: str, outcome: str, name: str | None = None) -> tuple:
-    """The three lists for a choice of task and outcome, and the first episode of it (or `name`) shown."""
+def _listed(shown: Watched, task: str, outcome: str, name: str | None = None, step: int = 0) -> tuple:
+    """The three lists for a choice of task and outcome, and the first episode of it (or `name`, at `step`) shown."""
     library = shown.library
     names = list(recordings.chosen(library.sources, task=None if task == ANY else task, success=OUTCOMES[outcome]))
-    name = name if name in names else next(iter(names), None)
+    name, step = (name, step) if name in names else (next(iter(names), None), 0)
     with one_line():
-        shown.choose(name)
+        shown.choose(name, step)
     tasks = gr.Dropdown([ANY, *library.tasks], value=task)
     return tasks, gr.Dropdown(list(OUTCOMES), value=outcome), gr.Dropdown(names, value=name)
 

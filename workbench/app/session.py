@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,6 +10,9 @@ from workbench.app.worker import SILENCE, Cancelled, Job, Work, Worker
 
 MOST = 64
 """Windows remembered at once; the one that was used longest ago is forgotten first."""
+
+PATIENCE = 10.0
+"""Seconds that a click waits for a page that is still being opened."""
 
 EVERY, SELDOM = 0.2, 0.5
 """Seconds between two updates of a page: of something new, and of mere progress."""
@@ -67,23 +70,29 @@ def in_words(error: Exception) -> str:
 
 
 class Sessions:
-    """All windows by id."""
+    """All windows by id, and the ids of those that have been forgotten."""
 
     def __init__(self) -> None:
         self._sessions: OrderedDict[str, Session] = OrderedDict()
-        self._lock = threading.Lock()
+        self._gone: deque[str] = deque(maxlen=16 * MOST)
+        self._changed = threading.Condition()
 
     def add(self, name: str, session: Session) -> None:
         """Remember `session`; the one used longest ago makes room."""
-        with self._lock:
+        with self._changed:
             self._sessions[name] = session
             while len(self._sessions) > MOST:
-                self._sessions.popitem(last=False)[1].cancel()
+                oldest, forgotten = self._sessions.popitem(last=False)
+                self._gone.append(oldest)
+                forgotten.cancel()
+            self._changed.notify_all()
 
     def drop(self, name: str) -> None:
         """Forget a session and stop what runs for it. Unknown names are fine."""
-        with self._lock:
+        with self._changed:
             session = self._sessions.pop(name, None)
+            self._gone.append(name)
+            self._changed.notify_all()
         if session is not None:
             session.cancel()
 
@@ -93,8 +102,12 @@ class Sessions:
             self.drop(name)
 
     def get(self, name: str) -> Session:
-        """The session of that id. KeyError, in words for the person at the page, if it has been forgotten."""
-        with self._lock:
+        """The session of that id; of a page that is being opened, once it is there: a click may be faster.
+
+        KeyError, in words for the person at the page, if it has been forgotten.
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: name in self._sessions or name in self._gone, PATIENCE)
             if name not in self._sessions:
                 raise KeyError("this page has been away for too long: reload it")
             self._sessions.move_to_end(name)

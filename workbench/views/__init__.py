@@ -10,7 +10,7 @@
     orbit_html(plan)            all paths in a figure that a drag turns
     episode_html(state)         a closed loop, live or finished
     episodes_html(states)       several from the same start, side by side
-    recording_html(episode)     a recorded episode under one slider
+    recording_html(episode)     a recorded episode under one slider; `source_html` the way back to it
     what_if_html(whatif)        a moment as it is and with one thing changed; `shares` in numbers
     dream_html(dream)           chunk after chunk dreamt, beside what really came
     grid_html(grid, cells)      one moment under two settings, cell by cell; `grid_picture` to keep,
@@ -53,7 +53,7 @@ from workbench.views.panel import panel_html
 from workbench.views.paths import actions_figure, orbit_html, paths_figure
 from workbench.views.poster import reveal_picture
 from workbench.views.recent import recent_html
-from workbench.views.recording import OPENINGS, recording_html
+from workbench.views.recording import OPENINGS, recording_html, source_html
 from workbench.views.reel import reveal_frames
 from workbench.views.reveal import offer_html, outcomes_html, truth_html
 from workbench.views.seen import answer_as_seen, as_seen, denoising_as_seen, observation_as_seen
@@ -104,6 +104,7 @@ __all__ = [
     "schedule_svg",
     "shares",
     "skip_html",
+    "source_html",
     "spread",
     "steer_html",
     "strip_html",

@@ -96,13 +96,15 @@ def cards_html(
     status: str = "",
     progress: float | None = None,
     note: str = "",
+    source: str = "",
     names: Sequence[str] = (),
 ) -> str:
     """The whole board: headline, modes, one card a candidate, all paths, cost.
 
     `plan` may be unfinished (`best` -1 while nothing is chosen). `pictures` are those of `encode(plan)`,
     where the caller has them already. `status` is a word or two before the headline, such as "recorded";
-    `progress` in [0, 1] shows a bar (the board is busy); `note` is a sentence below the headline. Paths are
+    `progress` in [0, 1] shows a bar (the board is busy); `note` is a sentence below the headline;
+    `source` is HTML that says out of what the moment came. Paths are
     drawn on the first camera's picture where the observation knows its projection; a robot without paths has its
     action curves instead, called by the `names` of the action's dimensions.
     """
@@ -114,9 +116,10 @@ def cards_html(
     ]
     aside = tag("aside", ways_html(plan, names), outcomes_html(plan), facts_html(plan))
     executed = any(map(any, pictures.layers["real"].values()))
+    chips = (tag("span", text(status), class_="chip") if status else "") + source
     return tag(
         "plan-board",
-        _bar(plan, pictures, status, progress, note),
+        _bar(plan, pictures, chips, progress, note),
         tag("div", tag("div", *cards, class_="cards"), aside, class_="columns"),
         class_="wb board",
         data_truth="yes" if executed else "no",
@@ -124,7 +127,7 @@ def cards_html(
     )
 
 
-def _bar(plan: Plan, pictures: Pictures, status: str, progress: float | None, note: str) -> str:
+def _bar(plan: Plan, pictures: Pictures, chips: str, progress: float | None, note: str) -> str:
     """The line above the cards: what happened in words, and what to look at."""
     there = {mode for mode, cameras in pictures.layers.items() if any(map(any, cameras.values()))}
     shown = "real" if "real" in there else "imagined"
@@ -139,11 +142,10 @@ def _bar(plan: Plan, pictures: Pictures, status: str, progress: float | None, no
         _choice("filter", "which cards", FILTERS),
         class_="modes",
     )
-    chip = tag("span", text(status), class_="chip") if status else ""
     bar = "" if progress is None else progress_html(progress)
     below = "; ".join(part for part in (words.agreement(plan), note) if part)
     said = tag("p", text(words.headline(plan)), tag("small", text(below)) if below else "", class_="headline")
-    return tag("header", chip, bar, said, controls)
+    return tag("header", chips, bar, said, controls)
 
 
 def _slider(variable: str, label: str) -> str:

@@ -5,6 +5,7 @@ Every camera is one picture that holds its frames; without the script the first 
 
 import json
 from collections.abc import Sequence
+from urllib.parse import urlencode
 
 import numpy as np
 
@@ -54,6 +55,17 @@ def recording_html(
         tag("div", *_curves(episode, steps, recalled, step, gripper), class_="curves-row"),
     ]
     return tag("episode-scrubber", *parts, class_="wb recording", **data) + f"<style>{static('course.css')}</style>"
+
+
+def source_html(place: str, episode: str, step: int) -> str:
+    """A chip that says out of which recording something came, `place` in words; a link to its page at that step where
+    `episode` names it there."""
+    said = f"from {place}"
+    if not episode:
+        return tag("span", text(said), class_="chip source", title="a recording that is not in the list of this app")
+    href = f"./recordings?{urlencode({'episode': episode, 'step': step})}"
+    title = "back to the recording, at this step"
+    return tag("a", text(said), href=href, class_="chip source", data_keeps_presenting=True, title=title)
 
 
 def _facts(episode: Episode, name: str) -> str:
