@@ -151,6 +151,7 @@ async def opened(browser: Any) -> Any:
 
 async def planned(page: Any) -> float:
     """Press *Plan*, wait for the whole plan; seconds to the first card."""
+    await page.locator("#plan:enabled").wait_for()  # the page knows its moment
     first = await asyncio.wait_for(page.evaluate(PRESS_AND_WAIT, "#plan"), PATIENCE / 1000)
     await page.locator("#plan").wait_for(state="visible")
     await page.locator("#board .chip", has_text="live").wait_for()
