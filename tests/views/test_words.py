@@ -171,14 +171,14 @@ def test_several_continuations_are_a_share_and_a_mean_with_its_spread():
 @pytest.mark.parametrize(
     ("first", "second", "headline"),
     [
-        ((41, 42, 43), (None, None, 41), "It was right: #1 succeeds in all 3 continuations, in 41 to 43 steps, worth "
-         "the most: 0.43. 4 of 6 continuations succeed."),
-        ((41, None, 43), (None, 41, 44), "It was right: #1 succeeds in 2 of 3 continuations, in 41 to 43 steps, worth "
-         "the most: 0.29; #2 is within the spread. 4 of 6 continuations succeed."),
-        ((41, None), (42, 43), "It chose #1, which succeeds in 1 of 2 continuations, in 41 steps; #2 (2 of 2) would "
-         "have been worth 0.21 more, within the spread. 3 of 4 continuations succeed."),
-        ((None, None), (42, 43), "It chose #1, which fails in all 2 continuations; #2 (2 of 2) would have been worth "
-         "0.42 more. 2 of 4 continuations succeed."),
+        ((41, 42, 43), (None, None, 41), "It was right: #1 (3 of 3) is worth the most, 0.43. "
+         "4 of 6 continuations succeed."),
+        ((41, None, 43), (None, 41, 44), "It was right: #1 (2 of 3) is worth the most, 0.29; #2 is within the spread. "
+         "4 of 6 continuations succeed."),
+        ((41, None), (42, 43), "It chose #1 (1 of 2); #2 (2 of 2) would have been worth 0.21 more, within the spread. "
+         "3 of 4 continuations succeed."),
+        ((None, None), (42, 43), "It chose #1 (0 of 2); #2 (2 of 2) would have been worth 0.42 more. "
+         "2 of 4 continuations succeed."),
         ((None, None), (None, None), "It chose #1; all 2 fail in every continuation: the choice did not matter."),
     ],
 )  # fmt: skip

@@ -256,12 +256,12 @@ def _verdict_of_means(plan: Plan, chosen: Candidate, executed: Sequence[Candidat
         what = "fail in every continuation" if not any(draw.success for draw in draws) else "are worth the same"
         return f"It chose {who}; all {len(executed)} {what}: the choice did not matter."
     if best is chosen:
-        second, worst = ordered[1], f"worth the most: {number(mine.worth)}"
+        second = ordered[1]
         doubt = f"; {called(plan, second.index)} is within the spread" if _within_luck(mine, second.outcome) else ""
-        return f"It was right: {who} {result(mine)}, {worst}{doubt}. {tally}"
+        return f"It was right: {who} ({share(mine)}) is worth the most, {number(mine.worth)}{doubt}. {tally}"
     more, other = number(best.outcome.worth - mine.worth), f"{called(plan, best.index)} ({share(best.outcome)})"
     doubt = ", within the spread" if _within_luck(best.outcome, mine) else ""
-    return f"It chose {who}, which {result(mine)}; {other} would have been worth {more} more{doubt}. {tally}"
+    return f"It chose {who} ({share(mine)}); {other} would have been worth {more} more{doubt}. {tally}"
 
 
 def _within_luck(one: Outcome, other: Outcome) -> bool:
