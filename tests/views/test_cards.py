@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from workbench.types import Moment
+from workbench.types import Draw, Moment
 from workbench.views import cards_html, encode, outcomes_html, plan_html, truth_html
 from workbench.views.tags import VOID, tag, text
 
@@ -122,6 +122,20 @@ def test_slopes_join_belief_and_truth(executed, plan):
     html = outcomes_html(executed)
     assert html.count("<line") == 8 and html.count("slope chosen") == 1
     assert outcomes_html(plan) == ""
+
+
+def test_several_continuations_part_the_bar_and_spread_the_slope(executed):
+    draws = (Draw(True, 41, 0.4), Draw(False, 120, 0.0), Draw(False, 120, 0.0), Draw(False, 120, 0.0))
+    both = replace(executed.candidates[4].outcome, worth=0.1, draws=draws)
+    plan = replace(executed, candidates=[replace(c, outcome=both) if c.index == 4 else c for c in executed.candidates])
+    html = cards_html(plan)
+    assert 'data-ended="success failure"' in html and 'style="--successes:25%"' in html
+    assert "✓ 1 of 4" in html and "worth 0.10 ± 0.20" in html and "1 to 4 a candidate" in html
+    slopes = outcomes_html(plan)
+    assert slopes.count('class="spread"') == 1 and slopes.count("<line") == 9
+    truth = truth_html(plan, 4)
+    assert "4 continuations: ✓ 41, ✗, ✗, ✗ steps; worth 0.10 ± 0.20." in truth
+    assert "to the end of the first continuation" in truth
 
 
 def test_words_from_files_are_shown_and_never_run(plan):
