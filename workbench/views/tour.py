@@ -63,7 +63,7 @@ def skip_html(moment: str) -> str:
     """What the tour is, and the way past it."""
     what = "Two minutes, five steps: how one decision is made, and whether it was right. "
     skip = plan_link(moment, "Skip the tour: plan from this moment yourself")
-    return tag("p", what, skip, " · ", tag("a", "Recent runs", href="#recent"), class_="wb tour-way")
+    return tag("p", what, skip, " · ", tag("a", "Recent runs", href="./start#recent"), class_="wb tour-way")
 
 
 def done_html(moment: str) -> str:
