@@ -51,7 +51,7 @@ def watch(**question):
 
 # %%
 seen = watch(calls=8, seeds=range(8))
-show(denoise_html(denoising_as_seen(seen, bundle.spec)))
+show(denoise_html(denoising_as_seen(seen, bundle.spec), bundle.spec.action_names))
 
 # %% [markdown]
 # ## From noise to a plan

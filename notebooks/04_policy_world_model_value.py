@@ -265,7 +265,8 @@ for name, actions in {"the plan behind this future": own, "its opposite": opposi
 assert guessed.shape == own.shape
 
 # %% [markdown]
-# (In the robot's own units; LIBERO's actions go from -1 to 1.) Was it trained for this? No: every mask it has seen in
+# (In the robot's own units; LIBERO's actions go from -1 to 1.) If the guess is not nearer to the plan than to its
+# opposite, it has not read the motion out of the two states. Was it trained for this? No: every mask it has seen in
 # training is in the table above. That it answers at all, and how well, is up to what the other questions have taught
 # it. (The published model was not trained on it either.)
 #

@@ -142,7 +142,7 @@ agree = sum(len(set(plan.choices.values())) == 1 for plan in records.values())
 print(f"in {agree} of {len(records)} moments all four rules choose the same candidate")
 for plan in records.values():
     rules = ", ".join(f"{rule} {name(index)}" for rule, index in plan.choices.items())
-    print(f"{plan.moment.instruction:34} wins {100 * plan.margin:3.0f} % of resamplings   {rules}")
+    print(f"{plan.moment.instruction:36} wins {100 * plan.margin:3.0f} % of resamplings   {rules}")
 assert all(0 < plan.margin <= 1 for plan in records.values())
 
 # %% [markdown]
@@ -221,7 +221,7 @@ room_of = {title: w.max() - w.mean() for title, w in worth.items()}
 for title, plan in sorted(records.items(), key=lambda item: -room_of[item[0]]):
     order = rank_correlation(plan)
     ranks = "all alike" if order is None else f"{order:+.2f}"
-    print(f"{plan.moment.instruction:34} room {room_of[title]:.2f}  regret {regret(plan):.2f}  ranks {ranks}")
+    print(f"{plan.moment.instruction:36} room {room_of[title]:.2f}  regret {regret(plan):.2f}  ranks {ranks}")
     assert 0 <= regret(plan) <= 1
 
 # %% [markdown]

@@ -8,6 +8,7 @@ import pytest
 from watched_page import headless, watched
 
 from workbench import views
+from workbench.platforms import PLATFORMS
 from workbench.types import Denoising
 from workbench.views import denoise, strip
 
@@ -92,7 +93,8 @@ def test_ends_and_spread_are_in_metres(denoising):
 def test_a_robot_without_paths_and_a_camera_without_projection_still_show_curves(denoising):
     bare = replace(denoising, paths=None, observation=replace(denoising.observation, projections={}))
     assert "no gripper path" in views.fan_html(bare)
-    assert views.curves_html(bare).count("<figure") == 7
+    assert views.curves_html(bare).count("<figure") == 7 and ">action 6<" in views.curves_html(bare)
+    assert ">gripper<" in views.curves_html(bare, PLATFORMS["libero"].action_names)
     assert "call-scrubber" in views.denoise_html(bare)
 
 

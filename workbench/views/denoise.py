@@ -18,10 +18,10 @@ WIDTH, HEIGHT, LEFT, FOOT, EDGE = 300, 150, 34, 24, 12
 """Size and margins of the noise schedule, in SVG units."""
 
 
-def denoise_html(denoising: Denoising) -> str:
-    """The whole of it: a slider over the network calls, and all that changes with it."""
+def denoise_html(denoising: Denoising, names: Sequence[str] = ()) -> str:
+    """The whole of it: a slider over the network calls, and all that changes with it; `names`: of its actions."""
     calls = len(denoising.sigmas)
-    below = tag("div", curves_html(denoising), schedule_svg(denoising.sigmas.tolist()), class_="below")
+    below = tag("div", curves_html(denoising, names), schedule_svg(denoising.sigmas.tolist()), class_="below")
     left = tag("div", strip_html(denoising), below, class_="left")
     return tag(
         "call-scrubber",

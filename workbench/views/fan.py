@@ -1,5 +1,7 @@
 """The action fan: what every seed would do, at every network call, on the camera picture and as curves."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from jaxtyping import Float
 
@@ -106,14 +108,19 @@ def _line(denoising: Denoising, n: int, i: int, projection: np.ndarray, width: i
     )
 
 
-def curves_html(denoising: Denoising) -> str:
-    """The chunk over its control steps, one panel an action dimension, all seeds; units are the robot's."""
-    panels = [_panel(denoising, a) for a in range(denoising.actions.shape[-1])]
+def curves_html(denoising: Denoising, names: Sequence[str] = ()) -> str:
+    """The chunk over its control steps, one panel an action dimension, all seeds; units are the robot's.
+
+    `names` are those of the dimensions (`PlatformSpec.action_names`); without them they are numbered from 0.
+    """
+    dimensions = denoising.actions.shape[-1]
+    names = names if len(names) == dimensions else [f"action {a}" for a in range(dimensions)]
+    panels = [_panel(denoising, a, name) for a, name in enumerate(names)]
     style = calls_style(len(denoising.sigmas))
     return tag("div", *panels, class_="wb curves", style=style)
 
 
-def _panel(denoising: Denoising, a: int) -> str:
+def _panel(denoising: Denoising, a: int, name: str) -> str:
     actions = denoising.actions[..., a]
     low, high = float(actions.min()), float(actions.max())
     room = max(high - low, 1e-3)
@@ -128,9 +135,9 @@ def _panel(denoising: Denoising, a: int) -> str:
         tag("polyline", points=points(actions[n, i]), class_=_classes(denoising, n, i), style=own(n), data_call=i)
         for n, i in _drawn(denoising)
     ]
-    title = tag("figcaption", f"action {a}", tag("small", f"{low:.2g} to {high:.2g}"))
+    title = tag("figcaption", text(name), tag("small", f"{low:.2g} to {high:.2g}"))
     box = {"viewBox": f"0 0 {PANEL} {PANEL_HEIGHT}", "preserveAspectRatio": "none", "role": "img"}
-    picture = tag("svg", *lines, **box, aria_label=f"action {a} over {steps} control steps")
+    picture = tag("svg", *lines, **box, aria_label=f"{name} over {steps} control steps")
     return tag("figure", title, picture)
 
 

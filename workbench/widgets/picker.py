@@ -5,6 +5,7 @@ import ipywidgets
 from workbench.planning.aggregate import AGGREGATIONS, aggregate
 from workbench.types import Candidate, Plan
 from workbench.views import truth_html
+from workbench.views.colours import own
 from workbench.views.sequence import row_html
 from workbench.views.tags import tag, text
 from workbench.views.values import axis_top, samples_svg
@@ -20,7 +21,7 @@ def pick_candidate(plan: Plan) -> Explorer:
         one = next(c for c in plan.candidates if c.index == candidate)
         chosen = plan.choices.get(rule, plan.best)
         words = f"{RULES[rule]}: {_score(one, rule)} for {name(candidate)}; it would choose {name(chosen)}"
-        samples = tag("div", samples_svg(one, top=axis_top(plan.candidates)), style="max-width:420px")
+        samples = tag("div", samples_svg(one, top=axis_top(plan.candidates)), style=f"max-width:240px;{own(one.index)}")
         return tag("div", tag("p", text(words)), samples, class_="wb") + _seen(plan, one)
 
     return Explorer(

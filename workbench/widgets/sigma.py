@@ -19,7 +19,7 @@ def scrub_sigma(bundle: Bundle, moment: Moment) -> Explorer:
     def draw(calls: int, seeds: int, sigma_min: float, sampler: str) -> str:
         question = Question(calls=calls, seeds=range(seeds), sampler=sampler, sigma_min=sigma_min)
         seen = run(denoise_events(bundle, moment.observation, moment.instruction, question=question))
-        return denoise_html(denoising_as_seen(seen, bundle.spec))
+        return denoise_html(denoising_as_seen(seen, bundle.spec), bundle.spec.action_names)
 
     return Explorer(
         draw,
