@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import imageio_ffmpeg
 import mediapy
 import numpy as np
 import pytest
@@ -253,6 +254,7 @@ def test_picture_and_film_of_the_reveal_are_files_to_take_along(page, tmp_path):
         download.value.save_as(files[name])
     with Image.open(files["Picture"]) as picture:
         assert picture.format == "PNG" and picture.width > 2000 and picture.height > 500
+    mediapy.set_ffmpeg(imageio_ffmpeg.get_ffmpeg_exe())
     film = mediapy.read_video(files["Film"])
     assert b"avc1" in files["Film"].read_bytes(), "H.264"
     assert film.shape[1:] == (720, 1280, 3) and 1 < len(film) <= 10 * film.metadata.fps
