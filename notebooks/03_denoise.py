@@ -122,7 +122,7 @@ levels = torch.from_numpy(np.geomspace(0.01, 200, 60))
 lines = {}
 for name, form in PRECONDITIONS.items():
     lines[f"{name}: share of x kept (c_skip)"] = (levels.numpy(), form.c_skip(levels).numpy())
-    lines[f"{name}: weight of the network (-c_out)"] = (levels.numpy(), form.c_out(levels).abs().numpy())
+    lines[f"{name}: weight of the network (|c_out|)"] = (levels.numpy(), form.c_out(levels).abs().numpy())
 show(plot_html(lines, x="noise level σ", y="coefficient", log="x", marks={"first call": 80, "last call": 4}))
 
 # %% [markdown]

@@ -215,9 +215,11 @@ else:
 # workbench plan --checkpoint checkpoints/libero-2b --suite libero_spatial --task 0
 # ```
 #
-# The first line needs a network once; the second runs what you have seen in notebook 5, with the same code. In every
-# notebook, `checkpoints.load("mini")` may become `checkpoints.load("checkpoints/libero-2b")`; then a moment must come
-# from LIBERO's own suites: its instruction and its cameras are what the model knows.
+# The first line needs a network once; the second runs what you have seen in notebook 5, with the same code. Notebook 4
+# asks it the five questions: make its first line `CHECKPOINT, SUITE = "checkpoints/libero-2b", "libero_spatial"`, and
+# its moments are made in LIBERO's simulator (with LIBERO's assets, as notebook 8 says). Elsewhere
+# `checkpoints.load("mini")` may become `checkpoints.load("checkpoints/libero-2b")`; then a moment must come from
+# LIBERO's own suites: its instruction and its cameras are what the model knows.
 
 # %% [markdown]
 # ## Now break it
