@@ -93,7 +93,7 @@ def test_continuations_are_counted_and_a_share_comes_of_them(board, recorded):
     board.see(Executed(3, known(True, False)))
     html = board.html()
     assert 'aria-valuenow="100"' in html and "2nd time of 2" in html
-    assert "✓ 1 of 2" in html and "worth 0.25 ± 0.35" in html and "outcome success failure" in html
+    assert "✓ 1 of 2" in html and "<small>0.25 ± 0.35</small>" in html and "outcome success failure" in html
 
 
 def test_the_truth_of_the_chosen_one_is_shown_once_known(board, recorded):

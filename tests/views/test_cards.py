@@ -130,7 +130,7 @@ def test_several_continuations_part_the_bar_and_spread_the_slope(executed):
     plan = replace(executed, candidates=[replace(c, outcome=both) if c.index == 4 else c for c in executed.candidates])
     html = cards_html(plan)
     assert 'data-ended="success failure"' in html and 'style="--successes:25%"' in html
-    assert "✓ 1 of 4" in html and "worth 0.10 ± 0.20" in html and "1 to 4 a candidate" in html
+    assert "✓ 1 of 4" in html and "<small>0.10 ± 0.20</small>" in html and "1 to 4 a candidate" in html
     slopes = outcomes_html(plan)
     assert slopes.count('class="spread"') == 1 and slopes.count("<line") == 9
     truth = truth_html(plan, 4)

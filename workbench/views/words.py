@@ -328,9 +328,9 @@ def several(plan: Plan) -> str:
 
 def truth(outcome: Outcome) -> tuple[str, str]:
     """The same for a small place, and in how many of its continuations: "✓ 41 steps", "1 of 1"; with a partial score
-    "score 0.50 · 0 of 1"; of several continuations "✓ 3 of 5", "worth 0.31 ± 0.28"."""
+    "score 0.50 · 0 of 1"; of several continuations "✓ 3 of 5", and what it was worth, "0.31 ± 0.28"."""
     if outcome.draws:
-        return f"{'✓' if outcome.successes else '✗'} {share(outcome)}", f"worth {worth(outcome)}"
+        return f"{'✓' if outcome.successes else '✗'} {share(outcome)}", worth(outcome)
     what = f"✓ {outcome.steps} {_plural(outcome.steps, 'step')}" if outcome.success else "✗ fails"
     partial = "" if outcome.success or outcome.score is None else f"score {number(outcome.score)} · "
     return what, f"{partial}{share(outcome)}"
