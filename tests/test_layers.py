@@ -13,6 +13,7 @@ LAYERS = """
     files
     provenance statistics
     runtime
+    cluster
     spread
     video
     layout

@@ -77,7 +77,7 @@ def test_the_set_is_closed():
     own_step = {"hf-libero", "robosuite"}  # their needs are the extra `sim`; what they declare is more
     wanted = [
         ("cosmos-policy-workbench", extra)
-        for extra in ("", "app", "mcp", "serve", "sim", "aloha", "data", "notebooks", "test")
+        for extra in ("", "app", "mcp", "serve", "sim", "aloha", "data", "ray", "notebooks", "test")
     ]
     seen = set()
     while wanted:

@@ -54,6 +54,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser.parse_args(argv)
     try:
         _check_writable(getattr(options, "out", None))
+        if getattr(options, "ray", None):
+            importlib.import_module("workbench.cluster").check(options.ray)
         command = importlib.import_module(f"workbench.commands.{options.command}")
         return int(command.run(options) or 0)
     except KeyboardInterrupt:
@@ -173,6 +175,15 @@ def _planning(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _cluster(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--ray",
+        metavar="ADDRESS",
+        help="play the episodes on this Ray cluster: host:port, ray://host:port, auto, or local (this machine alone); "
+        "--workers: how many at a time, default: all it has",
+    )
+
+
 def _plan(commands: argparse._SubParsersAction) -> None:
     parser = _command(commands, "plan", "one decision: plan.json, plan.html and pictures")
     where = parser.add_argument_group("where to decide")
@@ -215,6 +226,7 @@ def _rollout(commands: argparse._SubParsersAction) -> None:
         type=whole(1, 256),
         help="processes; the results are the same; default: 1 on a GPU, else a core each, 8 at most",
     )
+    _cluster(parser)
     parser.add_argument(
         "--preflight",
         action="store_true",
@@ -235,7 +247,8 @@ def _collect(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--sigma-min", type=float, help="its last noise level, default: its own; lower, it strays more")
     parser.add_argument("--out", required=True, help="folder of episodes; one that was stopped continues")
     parser.add_argument("--seed", type=SEED, default=0, help="of everything that is drawn")
-    parser.add_argument("--workers", type=whole(1, 256), default=2, help="simulator processes")
+    parser.add_argument("--workers", type=whole(1, 256), help="simulator processes; default: 2")
+    _cluster(parser)
     parser.add_argument("--image-size", type=whole(16, 1024), default=128, help="pixels")
 
 
@@ -318,7 +331,8 @@ def _experience(commands: argparse._SubParsersAction) -> None:
         metavar="NAME=VALUE",
         help="replace a number of the recipe; may be repeated",
     )
-    parser.add_argument("--workers", type=whole(1, 64), default=2, help="processes")
+    parser.add_argument("--workers", type=whole(1, 64), help="processes; default: 2")
+    _cluster(parser)
     parser.add_argument("--seed", type=SEED, default=0, help="of everything that is drawn")
 
 

@@ -17,6 +17,7 @@ import h5py
 import numpy as np
 
 from workbench import files
+from workbench.cluster import expect_file
 from workbench.data import parts, writers
 from workbench.envs.experts import FAILURES, expert, mislead
 from workbench.envs.libero import LiberoEnv, make_env
@@ -72,22 +73,24 @@ def collect(
     failures: int = 0,
     out: str | Path,
     seed: int = 0,
-    workers: int = 2,
+    workers: int | None = 2,
+    ray: str | None = None,
     image_size: int = 128,
 ) -> Generator[Collected | Joined, None, list[Joined]]:
     """Make `demos` demonstrations and `failures` failed episodes in total, evenly over the suite's tasks.
 
     Yields an event an episode and one a finished file; returns the latter. What `out` already holds is kept.
+    `ray` is the address of a cluster whose machines share `out` (`spread.spread`).
     Raises ValueError for an unknown suite or a folder collected with another seed.
     """
-    if demos < 0 or failures < 0 or workers < 1:
+    if demos < 0 or failures < 0 or (workers is not None and workers < 1):
         given = f"{demos}, {failures} and {workers}"
         raise ValueError(f"expected demos and failures >= 0 and workers >= 1, got {given}")
     if find_suite(suite).official:
         raise ValueError(f"the scripted expert knows libero_mini and libero_mini_hard only, got {suite}")
     plan = Plan(suite, Path(out), seed, image_size)
     plan.check()
-    yield from run_jobs(_missing(plan.demos(demos) + plan.failures(failures)), workers)
+    yield from run_jobs(_missing(plan.demos(demos) + plan.failures(failures)), run_job, workers=workers, ray=ray)
     joined = []
     for event in plan.join():
         joined.append(event)
@@ -100,12 +103,13 @@ def _missing(jobs: list[Job]) -> list[Job]:
 
 
 def run_jobs(
-    jobs: list[Job], workers: int, make: Callable[[Job], tuple[int, int]] | None = None
+    jobs: list[Job], make: Callable[[Job], tuple[int, int]], *, workers: int | None, ray: str | None = None
 ) -> Generator[Collected, None, None]:
-    """Run jobs in parallel with `make` (default: `run_job`), which returns steps and draws."""
+    """Run jobs in parallel with `make` (here, `run_job`), which returns steps and draws."""
     missing = _missing(jobs)
-    with closing(spread(make or run_job, missing, workers=workers)) as finished:
+    with closing(spread(make, missing, workers=workers, ray=ray)) as finished:
         for done, (job, (steps, attempts)) in enumerate(finished, start=1 + len(jobs) - len(missing)):
+            expect_file(job.path)
             yield Collected(job, steps, attempts, done, len(jobs))
 
 

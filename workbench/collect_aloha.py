@@ -30,7 +30,8 @@ def collect(
     failures: int = 0,
     out: str | Path,
     seed: int = 0,
-    workers: int = 2,
+    workers: int | None = 2,
+    ray: str | None = None,
     image_size: int = 256,
 ) -> Generator[Collected | Joined, None, list[Joined]]:
     """Make `demos` demonstrations in total, evenly over the suite's tasks; what `out` already holds is kept.
@@ -50,7 +51,7 @@ def collect(
         task, number = i % len(names), i // len(names)
         path = folders[task] / f"episode_{seed}_{number:04d}.hdf5"
         jobs.append(Job(suite, task, "expert", number, seed, str(path), image_size))
-    yield from run_jobs([job for job in jobs if not Path(job.path).exists()], workers, run_job)
+    yield from run_jobs([job for job in jobs if not Path(job.path).exists()], run_job, workers=workers, ray=ray)
     joined = [Joined(str(folder), len(list(folder.glob("*.hdf5")))) for folder in folders]
     yield from joined
     return joined

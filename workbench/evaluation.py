@@ -43,6 +43,14 @@ class Evaluation:
     videos: str | None = None
     """Folder for a video of every episode; what is imagined is decoded for it, which takes time."""
 
+    def load(self) -> tuple[Bundle, Bundle]:
+        """Policy and planner."""
+        from workbench.models import checkpoints
+
+        return checkpoints.load_pair(
+            self.checkpoint, self.planner_checkpoint, dtype=checkpoints.COMPUTE.get(self.dtype)
+        )
+
     def play(self, schedule: Iterable[Trial], parts: Parts) -> Events:
         """Play episodes here, one after another: the events of `rollout.run_suite`."""
         spec = parts.policy.spec
@@ -53,14 +61,14 @@ class Evaluation:
         events = run_suite(parts.env, spec, decide, schedule, suite=self.suite, cameras=cameras)
         return tap(events, film.see if film else None)
 
-    def spread(self, schedule: Iterable[Trial], *, workers: int | None) -> Events:
+    def spread(self, schedule: Iterable[Trial], *, workers: int | None, ray: str | None = None) -> Events:
         """Play episodes in processes of their own, `workers` at a time: an `EpisodeResult` each as it ends.
 
-        A process that dies costs its episode, which is played again.
+        A process that dies costs its episode, which is played again. `ray` is a cluster's address (`spread.spread`).
         """
         results = []
         jobs = ((self, trial) for trial in schedule)
-        with closing(spread(play_one, jobs, workers=workers)) as ended:
+        with closing(spread(play_one, jobs, workers=workers, ray=ray)) as ended:
             for _, result in ended:
                 results.append(result)
                 yield result
@@ -70,14 +78,13 @@ class Evaluation:
 def play_one(job: tuple[Evaluation, Trial]) -> EpisodeResult:
     """Play one episode in this process, which keeps model and simulator for the next."""
     evaluation, trial = job
-    return run(evaluation.play([trial], _parts(evaluation)))[0]
+    return run(evaluation.play([trial], parts(evaluation)))[0]
 
 
 @lru_cache(maxsize=1)
-def _parts(evaluation: Evaluation) -> Parts:
+def parts(evaluation: Evaluation) -> Parts:
+    """A process's own model and simulator, kept for its next episode."""
     from workbench.envs.process import ProcessEnv
-    from workbench.models import checkpoints
 
-    dtype = checkpoints.COMPUTE.get(evaluation.dtype)
-    policy, planner = checkpoints.load_pair(evaluation.checkpoint, evaluation.planner_checkpoint, dtype=dtype)
+    policy, planner = evaluation.load()
     return Parts(ProcessEnv(evaluation.suite, image_size=policy.spec.render_size), policy, planner)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
+from workbench.cluster import expect_file
 from workbench.data import writers
 from workbench.envs.suites import suite as find_suite
 from workbench.envs.suites import training_seed
@@ -49,13 +50,15 @@ def collect_rollouts(
     out: str | Path,
     seed: int = 0,
     sigma_min: float | None = None,
-    workers: int = 2,
+    workers: int | None = 2,
+    ray: str | None = None,
 ) -> Generator[RolledOut, None, list[RolledOut]]:
     """Roll out `checkpoint` alone for `episodes` in total, evenly over the suite's tasks.
 
     `sigma_min`: last noise level of its actions (default: its own); at a low one it strays more, which is what a
     planning model has to know about. The placements are the same ones. Writes
-    `OUT/all_episodes/SUITE/rollout_*.hdf5`. Raises ValueError for an unknown suite or checkpoint.
+    `OUT/all_episodes/SUITE/rollout_*.hdf5`. `ray` is the address of a cluster whose machines
+    share `out`. Raises ValueError for an unknown suite or checkpoint.
     """
     from workbench.models import checkpoints
 
@@ -71,8 +74,9 @@ def collect_rollouts(
     ]  # fmt: skip
     jobs = [job for job in jobs if not Path(job.path).exists()]
     rolled_out = []
-    with closing(spread(run_job, jobs, workers=workers)) as finished:
+    with closing(spread(run_job, jobs, workers=workers, ray=ray)) as finished:
         for done, (job, (success, steps)) in enumerate(finished, 1):
+            expect_file(job.path)
             rolled_out.append(RolledOut(job, success, steps, done, len(jobs)))
             yield rolled_out[-1]
     return rolled_out

@@ -1,4 +1,4 @@
-"""Independent jobs, spread over processes. One way for all that consists of episodes.
+"""Independent jobs, spread over processes here or on a Ray cluster. One way for all that consists of episodes.
 
 What a job gives must depend on the job alone: its seeds are part of it. Then neither the number of processes nor
 who did what, in which order, changes a result. A process that dies costs the job that it was at; that is done
@@ -22,6 +22,7 @@ from typing import Any, TypeVar
 from tqdm import tqdm
 
 from workbench import runtime
+from workbench.cluster import spread_over
 
 RESTARTS = 3
 """So often a job is begun again after its process died; then something is broken."""
@@ -32,7 +33,7 @@ log = logging.getLogger(__name__)
 
 
 def spread(
-    work: Callable[[Job], Result], jobs: Iterable[Job], *, workers: int | None
+    work: Callable[[Job], Result], jobs: Iterable[Job], *, workers: int | None, ray: str | None = None
 ) -> Generator[tuple[Job, Result], None, None]:
     """Do `work(job)` for all jobs, `workers` at a time; yields each job with its result as soon as it is done.
 
@@ -40,8 +41,14 @@ def spread(
     from one job to the next (a model, a simulator) it caches. Numerical libraries get one thread a process, whose
     number would change the last digit of sums. Closing the generator ends the processes at once. Errors of `work`
     arrive as they are; RuntimeError if processes die again and again. A job is taken from `jobs` when there is a
-    process for it, so that they may end early, by the clock say. `workers` None: a process a core.
+    process for it, so that they may end early, by the clock say.
+
+    `ray`: do it on the Ray cluster of that address (`cluster.spread_over`). `workers` None: a process a core, or all
+    that the cluster has.
     """
+    if ray is not None:
+        yield from spread_over(ray, work, jobs, places=workers)
+        return
     waiting, again, begun = enumerate(jobs), deque[tuple[int, Job]](), Counter[int]()
     with ExitStack() as stack:
         free: list[Process] = [stack.enter_context(Process()) for _ in range(workers or runtime.cores())]

@@ -9,8 +9,9 @@ import pytest
 from point_world import PointWorld
 
 from workbench.bench import planning_quality
-from workbench.bench.planning_quality import REFERENCE, WAYS, distances, evaluate, lines, main, summarise
+from workbench.bench.planning_quality import REFERENCE, WAYS, distances, evaluate, lines, main, play, summarise
 from workbench.envs import suites
+from workbench.evaluation import Parts
 from workbench.models.bundle import tiny
 from workbench.planning.settings import PlanSettings
 from workbench.platforms import PLATFORMS
@@ -70,7 +71,9 @@ def test_a_way_is_continued_and_notes_how_far_candidates_are_apart(tmp_path, mon
     monkeypatch.setattr(planning_quality, "find_suite", lambda _: suite)
     for episodes in (1, 2):
         given = argparse.Namespace(suite="libero_mini", episodes=episodes, seed=0, out=tmp_path)
-        evaluate(PointWorld(horizon=8), bundle, bundle, name, given)
+        parts, way = Parts(PointWorld(horizon=8), bundle, bundle), planning_quality.WAYS[name]
+        player = lambda missing: (play(parts, "points", way, trial) for trial in missing)  # noqa: B023, E731
+        evaluate(bundle, bundle, name, given, player)
     rows = [json.loads(line) for line in (tmp_path / name / "decisions.jsonl").read_text().splitlines()]
     assert [(row["task"], row["number"]) for row in rows] == [(0, 0), (1, 0)], "no episode is done twice"
     assert all(row["decisions"] >= 1 and row["actions"] > 0 for row in rows)

@@ -2,13 +2,14 @@
 
 The same episodes, start and luck alike, under many ways to decide: the policy alone, best of N for several N,
 ensembles, rules and questions, more widely spread candidates, and an oracle that executes every candidate in the
-simulator and takes the best. Every way is a folder of `OUT`, continued after a stop; several processes may
-each be given some of the ways. `OUT/quality.json` holds them together.
+simulator and takes the best. Every way is a folder of `OUT`, continued after a stop; several runs may each be given
+some of the ways, and `--workers` or `--ray` spread a way's episodes. `OUT/quality.json` holds them together.
 """
 
 import argparse
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from itertools import combinations
 from pathlib import Path
@@ -18,18 +19,20 @@ import numpy as np
 from tqdm import tqdm
 
 from workbench import files
-from workbench.control import Decide, best_of_n
+from workbench.control import Decide, Events, best_of_n, tap
 from workbench.envs.base import Env
-from workbench.envs.process import ProcessEnv
 from workbench.envs.suites import suite as find_suite
+from workbench.evaluation import Evaluation, Parts, parts
 from workbench.models import checkpoints
 from workbench.models.bundle import Bundle
 from workbench.moments import spread
+from workbench.planning import run
 from workbench.planning.events import Decided
 from workbench.planning.settings import PlanSettings
 from workbench.provenance import provenance
 from workbench.results import compare, open_results, record_suite, summary
-from workbench.rollout import EpisodeResult, oracle, run_suite, trials
+from workbench.rollout import EpisodeResult, Trial, oracle, run_suite, trials
+from workbench.spread import spread as spread_out
 from workbench.types import Plan
 from workbench.views.plot import intervals_svg
 
@@ -50,6 +53,11 @@ class Way:
         if self.oracle:
             return oracle(env, policy, self.settings)
         return best_of_n(policy, planner, self.settings, pictures=False)
+
+
+Played = tuple[EpisodeResult, list[dict[str, float]]]
+"""An episode, and what `distances` found of each of its decisions."""
+Player = Callable[[Iterable[Trial]], Iterator[Played]]
 
 
 def _screening(candidates: int, **changes: Any) -> PlanSettings:
@@ -86,17 +94,20 @@ def main(options: Sequence[str]) -> int:
     parser.add_argument("--dtype", choices=("auto", *checkpoints.COMPUTE), default="auto")
     parser.add_argument("--out", type=Path, required=True, help="folder of the results")
     parser.add_argument("--figure", type=Path, metavar="FILE", help="also draw success with its intervals, SVG")
+    parser.add_argument("--workers", type=int, help="play episodes in so many processes, a thread each")
+    parser.add_argument("--ray", metavar="ADDRESS", help="play them on this Ray cluster")
     given = parser.parse_args(options)
     if unknown := [name for name in given.ways if name not in WAYS]:
         raise ValueError(f"--ways: expected some of {', '.join(WAYS)}; got {unknown[0]!r}")
-    dtype = checkpoints.COMPUTE.get(given.dtype)
-    policy, planner = checkpoints.load_pair(given.checkpoint, given.planner_checkpoint, dtype=dtype)
-    env = ProcessEnv(given.suite, image_size=policy.spec.render_size)
+    who = Evaluation(given.suite, given.checkpoint, given.planner_checkpoint, given.dtype, PlanSettings(), planned=True)
+    here = None if given.workers or given.ray else parts(who)
+    pair = (here.policy, here.planner) if here else who.load()
     try:
         for name in given.ways:
-            evaluate(env, policy, planner, name, given)
+            evaluate(*pair, name, given, _player(who, name, here, given))
     finally:
-        env.close()
+        if here:
+            here.env.close()
     table = summarise(given.out)
     files.write_json(given.out / "quality.json", {"schema": SCHEMA, **provenance(), "ways": table})
     if given.figure:
@@ -105,7 +116,38 @@ def main(options: Sequence[str]) -> int:
     return 0
 
 
-def evaluate(env: Env, policy: Bundle, planner: Bundle, name: str, given: argparse.Namespace) -> None:
+def play(parts: Parts, suite: str, way: Way, trial: Trial) -> Played:
+    """One episode, decided in one way."""
+    apart: list[dict[str, float]] = []
+
+    def note(event: Any) -> None:
+        if isinstance(event, Decided):
+            apart.append(distances(event.plan) | {"seconds": sum(event.plan.seconds.values())})
+
+    decide = way.decide(parts.env, parts.policy, parts.planner)
+    events = run_suite(parts.env, parts.policy.spec, decide, [trial], suite=suite)
+    return run(tap(events, note))[0], apart
+
+
+def play_one(job: tuple[Evaluation, str, Trial]) -> Played:
+    """The same in a process that keeps model and simulator for the next."""
+    who, name, trial = job
+    return play(parts(who), who.suite, WAYS[name], trial)
+
+
+def _player(who: Evaluation, name: str, here: Parts | None, given: argparse.Namespace) -> Player:
+    if here:
+        return lambda missing: (play(here, who.suite, WAYS[name], trial) for trial in missing)
+
+    def elsewhere(missing: Iterable[Trial]) -> Iterator[Played]:
+        jobs = ((who, name, trial) for trial in missing)
+        with closing(spread_out(play_one, jobs, workers=given.workers, ray=given.ray)) as ended:
+            yield from (played for _, played in ended)
+
+    return elsewhere
+
+
+def evaluate(policy: Bundle, planner: Bundle, name: str, given: argparse.Namespace, player: Player) -> None:
     """The episodes of one way that are still missing, with how far candidates were apart in each."""
     way, suite, out = WAYS[name], find_suite(given.suite), given.out / name
     config = {
@@ -116,19 +158,19 @@ def evaluate(env: Env, policy: Bundle, planner: Bundle, name: str, given: argpar
         "settings": asdict(way.settings),
     }
     config |= {"sha256": policy.sha256, "planner_sha256": planner.sha256, "dtype": str(policy.denoiser.dtype)}
-    decide = way.decide(env, policy, planner)
-    play = lambda missing: run_suite(env, policy.spec, decide, missing, suite=suite.name)  # noqa: E731
-    events = record_suite(out, trials(len(suite.tasks), given.episodes, seed=given.seed), play, config=config)
-    apart: list[dict[str, float]] = []
+    apart: dict[Trial, list[dict[str, float]]] = {}
+
+    def results(missing: Iterable[Trial]) -> Events:
+        for result, found in player(missing):
+            apart[result.trial] = found
+            yield result
+
+    events = record_suite(out, trials(len(suite.tasks), given.episodes, seed=given.seed), results, config=config)
     with tqdm(total=given.episodes, desc=name, unit="episode") as bar:
         bar.update(len(open_results(out)) if (out / "results.json").exists() else 0)
         for event in events:
-            if isinstance(event, Decided):
-                apart.append(distances(event.plan) | {"seconds": sum(event.plan.seconds.values())})
-            elif isinstance(event, EpisodeResult):
-                _note(out / "decisions.jsonl", event, apart)
-                apart = []
-                bar.update()
+            _note(out / "decisions.jsonl", event, apart.pop(event.trial))
+            bar.update()
 
 
 def distances(plan: Plan) -> dict[str, float]:

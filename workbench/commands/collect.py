@@ -5,7 +5,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from workbench.commands.live import follow
+from workbench.commands.live import follow, processes
 
 
 def run(options: argparse.Namespace) -> None:
@@ -19,8 +19,9 @@ def run(options: argparse.Namespace) -> None:
     if options.suite in other_robots():
         from workbench.collect_aloha import collect
 
-    names = ["demos", "failures", "out", "seed", "workers", "image_size"]
-    events = collect(options.suite, **{name: getattr(options, name) for name in names})
+    names = ["demos", "failures", "out", "seed", "ray", "image_size"]
+    given = {name: getattr(options, name) for name in names}
+    events = collect(options.suite, workers=processes(options), **given)
     with tqdm(total=options.demos + options.failures, unit="episode") as bar:
 
         def see(event: Any) -> None:
@@ -44,7 +45,8 @@ def _roll_out(options: argparse.Namespace) -> None:
         out=options.out,
         seed=options.seed,
         sigma_min=options.sigma_min,
-        workers=options.workers,
+        workers=processes(options),
+        ray=options.ray,
     )
     solved = 0
     with tqdm(total=options.demos, unit="episode") as bar:

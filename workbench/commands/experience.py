@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from tqdm import tqdm
 
 from workbench import files, runtime
-from workbench.commands.live import follow
+from workbench.commands.live import PROCESSES, follow, processes
 
 if TYPE_CHECKING:
     from workbench.training.recipes import Recipe
@@ -52,7 +52,8 @@ def _collect(policy: Path, suite: str, sigma_min: float | None, options: argpars
         out=options.data,
         seed=options.round,
         sigma_min=sigma_min,
-        workers=options.workers,
+        workers=processes(options),
+        ray=options.ray,
     )
     with tqdm(unit="episode", desc=f"rolling out on {suite}" + ("" if sigma_min is None else ", straying")) as bar:
 
@@ -75,7 +76,8 @@ def _fine_tune(recipe: "Recipe", out: Path, options: argparse.Namespace) -> None
                 bar.total = event.total
                 bar.update(event.iteration - bar.n)
 
-        follow(run_stage(recipe, stage, [Path(options.data)], out, workers=options.workers, seed=options.seed), see)
+        workers = options.workers or PROCESSES
+        follow(run_stage(recipe, stage, [Path(options.data)], out, workers=workers, seed=options.seed), see)
 
 
 def _evaluated(path: Path, policy: Path, options: argparse.Namespace) -> dict[str, Any]:

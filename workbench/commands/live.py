@@ -32,6 +32,15 @@ SETTINGS = (
 """The planning flags, named as the fields of `PlanSettings`."""
 
 
+PROCESSES = 2
+"""So many collect or train, unless --workers says otherwise."""
+
+
+def processes(options: argparse.Namespace) -> int | None:
+    """How many processes collect; None: all that the cluster of --ray has."""
+    return options.workers or (None if options.ray else PROCESSES)
+
+
 def follow(events: Generator[Any, None, Any], see: Callable[[Any], None]) -> Any:
     """Exhaust `events`, showing each to `see`; returns their result."""
     while True:

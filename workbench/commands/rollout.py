@@ -34,8 +34,8 @@ def run(options: argparse.Namespace) -> int:
 
     suite, out = find_suite(options.suite), Path(options.out)
     render_size(options.checkpoint, suite.name)
-    workers = min(options.workers or _processes(), options.episodes or EPISODES)
-    here, checked = workers == 1, options.preflight or suite.official
+    workers = options.workers if options.ray else min(options.workers or _processes(), options.episodes or EPISODES)
+    here, checked = workers == 1 and not options.ray, options.preflight or suite.official
     with simulator(suite.name, options.checkpoint) if here or checked else nullcontext() as env:
         policy, planner, settings = load(options, threads=1)  # as in every worker: the last digits depend on it
         from workbench.evaluation import Parts
@@ -66,7 +66,7 @@ def _schedule(options: argparse.Namespace, tasks: int) -> list["Trial"]:
 
 
 def _player(
-    options: argparse.Namespace, settings: "PlanSettings", parts: "Parts | None", workers: int
+    options: argparse.Namespace, settings: "PlanSettings", parts: "Parts | None", workers: int | None
 ) -> Callable[[Iterable["Trial"]], "Events"]:
     """What plays episodes: `parts` here, or processes that have their own."""
     from workbench.evaluation import Evaluation
@@ -82,7 +82,7 @@ def _player(
     )
     if parts:
         return lambda missing: evaluation.play(missing, parts)
-    return lambda missing: evaluation.spread(missing, workers=workers)
+    return lambda missing: evaluation.spread(missing, workers=workers, ray=options.ray)
 
 
 def _played(
