@@ -291,6 +291,47 @@ def test_a_plan_of_ones_own_becomes_a_ninth_card(page):
     expect(page.locator("#board .headline")).to_contain_text("all 9 fail", timeout=MINUTES)
 
 
+def ask_with_seed(page, seed: int) -> None:
+    """Plan quickly with that seed, to the end."""
+    page.locator("#settings .toggle-button").click()
+    page.get_by_label("seed (a moment brings its own").fill(str(seed))
+    page.get_by_label("seed (a moment brings its own").press("Enter")
+    page.locator("#settings .toggle-button").click()
+    quick_plan(page)
+    expect(page.locator("#plan")).to_be_visible(timeout=MINUTES)
+
+
+def test_a_pinned_run_stays_beside_the_next_plans(page):
+    expect(page.locator("#pin")).to_be_hidden()  # the recorded plan is no run
+    ask_with_seed(page, 0)
+    value = page.locator("#board .card.chosen h3 output").inner_text()
+    headline = page.locator("#board .headline").inner_text()
+    run = page.url.partition("?run=")[2]
+    page.locator("#pin").click()
+    strip = page.locator("#pinned article")
+    expect(strip.locator(".differs")).to_have_text("on the page now: the next plan stands beside it")
+    ask_with_seed(page, 1)
+    expect(strip).to_have_count(1)
+    expect(strip.locator(".differs")).to_have_text("only the seed differs: 0, here 1", timeout=MINUTES)
+    assert strip.locator("output").inner_text().split(" ")[0] == value
+    assert headline.startswith(strip.locator(".said").inner_text())
+    assert (
+        strip.locator("img").evaluate("picture => picture.naturalWidth > 0 && getComputedStyle(picture).opacity") == "1"
+    )
+    expect(strip.get_by_role("link", name="open")).to_have_attribute("href", f"?run={run}")
+    assert f"pin={run}" in page.url
+    page.reload()
+    expect(strip.locator(".differs")).to_have_text("only the seed differs: 0, here 1", timeout=MINUTES)
+    strip.get_by_role("button", name="unpin").click()
+    expect(strip).to_have_count(0)
+    page.wait_for_url(lambda address: "pin=" not in address)
+    page.locator("#pin").click()
+    expect(strip).to_have_count(1)
+    page.get_by_role("button", name="Start over").click()
+    expect(page.locator("#board .chip")).to_have_text("recorded", timeout=MINUTES)
+    expect(strip).to_have_count(0)
+
+
 def test_a_finished_plan_has_an_address_and_can_be_taken_along(page, browser, address):
     quick_plan(page)
     expect(page.locator("kept-run")).to_have_count(1, timeout=MINUTES)

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import gradio as gr
 
-from workbench.app import kept, settings
+from workbench.app import kept, pinned, settings
 from workbench.app.board import Board
 from workbench.app.parts import QUIET, RUN, Parts, one_line
 from workbench.app.session import Session
@@ -41,6 +41,8 @@ def build(demo: gr.Blocks, parts: Parts) -> None:
                 winner = gr.Button("Execute the winner", elem_id="winner", **waits)
                 reveal = gr.Button("Execute all", elem_id="reveal", **waits)
                 cancel = gr.Button("Cancel", variant="stop", elem_id="cancel", elem_classes="busy-only", size="sm")
+            pin = gr.Button("Pin this run beside the next ones", elem_id="pin", elem_classes="idle-only", size="sm")
+    beside = gr.HTML("", elem_id="pinned", js_on_load=pinned.UNPIN, apply_default_css=False)
     board = gr.HTML(first.html(), elem_id="board", js_on_load=PICK_CARD, apply_default_css=False)
     truth = gr.HTML("", elem_id="truth", js_on_load=PICK_OFFER, apply_default_css=False)
 
@@ -51,7 +53,8 @@ def build(demo: gr.Blocks, parts: Parts) -> None:
         session, moment = parts.open(request, board_of)
         if (run := request.query_params.get("run")) is not None:
             moment = reopen(parts, session, run) or moment
-        ready = [gr.Button(interactive=True) for _ in buttons]
+        session.pinned = pinned.asked(request.query_params.get("pin"))
+        ready = [*(gr.Button(interactive=True) for _ in buttons), pinned.html(session, session.shown)]
         if moment is parts.default:  # the page came with it
             return *ready, *(gr.skip(),) * (3 + len(controls.of_moment))
         board = session.shown
@@ -96,18 +99,38 @@ def build(demo: gr.Blocks, parts: Parts) -> None:
         for _ in session.run(lambda: kept.keeping(add(), board.recorded.name), board):
             yield board.html(), ""
 
+    def on_beside(request: gr.Request) -> str:
+        session = parts.session(request)
+        return pinned.html(session, session.shown)
+
+    def on_pin(request: gr.Request) -> str:
+        session = parts.session(request)
+        with one_line():
+            pinned.pin(session, session.shown)
+        return on_beside(request)
+
+    def on_unpin(event: gr.EventData, request: gr.Request) -> str:
+        pinned.unpin(parts.session(request), event.name)
+        return on_beside(request)
+
     def on_cancel(request: gr.Request) -> None:
         parts.session(request).cancel()
 
     both, buttons = [board, truth], [plan, winner, reveal]
-    demo.load(on_load, None, [*buttons, strip, *both, *controls.of_moment], **QUIET)
-    plan.click(on_plan, controls.inputs, both, **RUN)
-    winner.click(on_winner, controls.continuations, both, **RUN)
-    reveal.click(on_reveal, controls.continuations, both, **RUN)
-    truth.select(on_offer, controls.continuations, both, **RUN)
-    board.submit(on_yours, None, both, **RUN)
+    demo.load(on_load, None, [*buttons, beside, strip, *both, *controls.of_moment], **QUIET)
+    changing = [
+        plan.click(on_plan, controls.inputs, both, **RUN),
+        winner.click(on_winner, controls.continuations, both, **RUN),
+        reveal.click(on_reveal, controls.continuations, both, **RUN),
+        truth.select(on_offer, controls.continuations, both, **RUN),
+        board.submit(on_yours, None, both, **RUN),
+        strip.select(on_moment, None, [strip, *both, *controls.of_moment], **QUIET),
+    ]
+    for change in changing:
+        change.then(on_beside, None, beside, **QUIET)
+    pin.click(on_pin, None, beside, **QUIET)
+    beside.select(on_unpin, None, beside, **QUIET)
     cancel.click(on_cancel, queue=False, **QUIET)
-    strip.select(on_moment, None, [strip, *both, *controls.of_moment], **QUIET)
     board.select(on_card, None, truth, **QUIET)
     # In the browser, so that a click on *Plan* right after it finds it done.
     ensembles = [controls.by_name["futures"], controls.by_name["values"]]

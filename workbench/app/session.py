@@ -23,6 +23,8 @@ class Session:
 
     def __init__(self, worker: Worker, shown: Any) -> None:
         self.worker, self.shown = worker, shown
+        self.pinned: list[str] = []
+        """Names of the kept runs that it compares with."""
         self._job: Job | None = None
 
     def run(self, work: Work, state: Any) -> Iterator[None]:

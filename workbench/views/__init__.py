@@ -19,6 +19,7 @@
                                 `over_time_html`, `auc_html`, `v_against_q_html`
     copy_html(texts)            buttons that copy a text; `kept_html` for the address of a kept plan
     steer_html(plan)            the offer to make a plan of one's own on the camera picture
+    pinned_html(plans, shown)   pinned decisions beside the one on the page, and in which settings they differ
     panel_html(body)            any of these below a line that says how the work stands
     tour(plan)                  one decision in five steps for a newcomer; `skip_html` the way
                                 past it, `done_html` the way on
@@ -51,6 +52,7 @@ from workbench.views.grid import grid_html, grid_picture, reference_of
 from workbench.views.page import fragment, head_html, plan_html
 from workbench.views.panel import panel_html
 from workbench.views.paths import actions_figure, orbit_html, paths_figure
+from workbench.views.pinned import pinned_html
 from workbench.views.poster import reveal_picture
 from workbench.views.recent import recent_html
 from workbench.views.recording import OPENINGS, recording_html, source_html
@@ -95,6 +97,7 @@ __all__ = [
     "outcomes_html",
     "panel_html",
     "paths_figure",
+    "pinned_html",
     "plan_html",
     "recent_html",
     "recording_html",

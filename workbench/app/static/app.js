@@ -21,6 +21,14 @@ customElements.define("kept-run", class extends HTMLElement {
   }
 });
 
+// So are the runs that are pinned beside it.
+customElements.define("pinned-runs", class extends HTMLElement {
+  connectedCallback() { readdress({ pin: this.dataset.names }); }
+  disconnectedCallback() {
+    setTimeout(() => { if (!document.querySelector("pinned-runs")) readdress({ pin: null }); });
+  }
+});
+
 // The menu takes along what the page is about: its address without the page's name. Of a run only this page knows.
 document.addEventListener("click", (event) => {
   const link = event.target.closest?.(".nav-holder a");
