@@ -27,6 +27,10 @@ def test_without_ray_one_line_says_how_to_install_it(monkeypatch, tmp_path, caps
     assert len(said) == 1 and "pip install -c constraints.txt -e '.[ray]'" in said[0]
 
 
+def test_where_there_is_nothing_to_do_no_cluster_is_asked_for():
+    assert list(spread(square, [], workers=1, ray="nowhere")) == []
+
+
 def test_a_file_that_another_machine_kept_to_itself_is_missed(tmp_path):
     (tmp_path / "here").touch()
     expect_file(tmp_path / "here")

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -54,6 +54,9 @@ def spread_over(
     RuntimeError if processes die again and again.
     """
     waiting, busy = iter(jobs), {}
+    if not (first := list(islice(waiting, 1))):
+        return  # nothing to connect for
+    waiting = chain(first, waiting)
     with _connected(address, places) as ray:
         has = ray.cluster_resources()
         gpus = int(has.get("GPU", 0))
