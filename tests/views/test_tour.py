@@ -1,5 +1,6 @@
 """The tour: five steps, every figure the plan's own."""
 
+import html
 import re
 
 import numpy as np
@@ -22,14 +23,14 @@ def steps(shipped) -> list[str]:
     return list(tour(shipped.plan).values())
 
 
-def rows(html: str) -> list[list[str]]:
+def rows(page: str) -> list[list[str]]:
     """A step's table as text, head left out."""
-    lines = re.findall(r"<tr[^>]*>(.*?)</tr>", html)[1:]
+    lines = re.findall(r"<tr[^>]*>(.*?)</tr>", page)[1:]
     return [[plain(cell) for cell in re.findall(r"<td>(.*?)</td>", line)] for line in lines]
 
 
-def plain(html: str) -> str:
-    return re.sub(r"<[^>]*>", "", html)
+def plain(page: str) -> str:
+    return html.unescape(re.sub(r"<[^>]*>", "", page))
 
 
 def test_the_observation_has_what_the_model_gets_with_units(shipped, steps):
