@@ -63,7 +63,7 @@ def test_two_rounds(run_folder, monkeypatch, capsys):
     monkeypatch.setattr(recipes, "PRESETS", {"toy": toy})
     options = argparse.Namespace(
         preset="toy", data=str(run_folder / "data"), out=str(run_folder / "run"), suite=["libero_mini"], episodes=2,
-        stray=0.3, evaluate=1, set=[], workers=1, seed=0,
+        stray=0.3, evaluate=1, set=[], workers=1, seed=0, ray=None,
     )  # fmt: skip
     for number in (1, 2):
         experience.run(argparse.Namespace(**vars(options), round=number))

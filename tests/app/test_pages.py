@@ -43,7 +43,7 @@ def assets(tmp_path_factory) -> Path:
 
     folder = tmp_path_factory.mktemp("assets")
     shutil.copytree(runtime.assets() / "libero_mini", folder / "libero_mini")
-    bundle = tiny(LIBERO, words="blue in bin", causal=False)
+    bundle = tiny(LIBERO, words="blue in bin")
     bundle = replace(bundle, name="mini", spec=replace(bundle.spec, chunk_size=8, execute_steps=8, render_size=64))
     bundle = replace(bundle, layout=bundle.spec.layout(channels=16, side=8))
     checkpoints.save(bundle, folder / "checkpoints" / "mini", readme="random weights")

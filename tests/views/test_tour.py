@@ -94,5 +94,5 @@ def test_without_the_truth_there_is_no_tour(plan):
 
 
 def test_the_ways_out_lead_to_the_same_moment():
-    for html in (skip_html("a&b"), done_html("a&b")):
-        assert 'href="./?moment=a%26b"' in html
+    for page in (skip_html("a&b"), done_html("a&b")):
+        assert 'href="./?moment=a%26b"' in page
