@@ -522,6 +522,9 @@ def test_a_dream_beside_what_came(page, address):
     page.get_by_role("tab", name="Dream").click()
     page.get_by_label("number input for chunks").fill("2")
     page.get_by_label("number input for chunks").press("Enter")
+    expect(page.get_by_label("range slider for chunks")).to_have_value("2")
+    page.wait_for_timeout(500)  # the page's own values, which come after it has opened, would be seen by now
+    expect(page.get_by_label("range slider for chunks")).to_have_value("2")
     page.locator("#ask-dream").click()
     expect(page.locator("#what-if .dreamt")).to_have_count(3, timeout=MINUTES)
     expect(page.locator("#what-if .dreamt").last).to_contain_text("% off; the present")
