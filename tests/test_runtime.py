@@ -103,6 +103,18 @@ assert torch.get_num_threads() == 1
     assert 1 <= runtime.cores() <= os.cpu_count()
 
 
+def test_threads_that_wait_soon_sleep_unless_the_user_said_otherwise():
+    code = """
+from workbench import runtime
+runtime.configure()
+import os
+print(os.environ.get("GOMP_SPINCOUNT"))
+"""
+    assert fresh(code, GOMP_SPINCOUNT=None, OMP_WAIT_POLICY=None).stdout.split() == [str(runtime.SPINS)]
+    assert fresh(code, GOMP_SPINCOUNT="7").stdout.split() == ["7"]
+    assert fresh(code, GOMP_SPINCOUNT=None, OMP_WAIT_POLICY="active").stdout.split() == ["None"]
+
+
 def test_taking_turns_the_model_has_every_core_unless_the_user_said_otherwise():
     code = """
 from workbench import runtime

@@ -53,6 +53,10 @@ class Latents:
             placeholders=self.placeholders if len(self.placeholders) == 1 else self.placeholders[part],
         )
 
+    def beside(self, others: "Latents") -> "Latents":
+        """These rows and then `others`, of the same observation and instruction."""
+        return replace(self, x=torch.cat([self.x, others.x]), known=torch.cat([self.known, others.known]))
+
     def advance(self, *, upstream_compatible: bool = False) -> "Latents":
         """The imagined future as the new present: future frames move to the current ones (METHOD.md 7).
 

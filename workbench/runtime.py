@@ -20,13 +20,20 @@ THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"
 THREADS_CHOSEN = "OMP_NUM_THREADS" in os.environ
 """Whether the user, or the process that started this one, has said how many threads there are to be."""
 
+SPINS = 5000
+"""How often a thread of OpenMP looks for work before it sleeps: about as long as sleeping and waking takes.
+
+By default it is 60 times as often, which costs nothing where nobody else wants the core. Here a simulator and a
+browser do, and a thread that waits for one that has no core holds up both (`workbench bench app`)."""
+
 INSTALL_RENDERER = "sudo apt-get install -y libosmesa6"
 
 
 def configure() -> None:
     """Choose the renderer, answer LIBERO's question, leave one core to the simulator. Idempotent.
 
-    What the user has set in the environment (MUJOCO_GL, LIBERO_CONFIG_PATH, OMP_NUM_THREADS) is kept.
+    What the user has set in the environment (MUJOCO_GL, LIBERO_CONFIG_PATH, and OpenMP's OMP_NUM_THREADS,
+    OMP_WAIT_POLICY and GOMP_SPINCOUNT) is kept.
     """
     if sys.platform == "linux":
         os.environ.setdefault("MUJOCO_GL", renderer())
@@ -34,6 +41,8 @@ def configure() -> None:
             os.environ.setdefault("PYOPENGL_PLATFORM", os.environ["MUJOCO_GL"])
     if "OMP_NUM_THREADS" not in os.environ:
         limit_threads(max(1, cores() - 1))
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", str(SPINS))
     logging.getLogger("robosuite_logs").setLevel(logging.ERROR)  # it recommends a macro file at every import
     configure_libero()
 

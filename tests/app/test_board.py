@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from workbench.app.board import Board
-from workbench.app.engine import Engine, Loading
+from workbench.app.engine import Engine
 from workbench.app.kept import Keeping, Kept
-from workbench.app.turns import Waiting
+from workbench.app.turns import Loading, Waiting
 from workbench.planning.events import Called, ChunkExecuted, Executed, Imagined, Proposed, Stepped, Valued
 from workbench.planning.settings import PlanSettings
 from workbench.types import Draw
@@ -43,6 +43,9 @@ def test_cards_are_there_at_once_and_fill_in(board, recorded):
     assert html.count("<article") == 8 and "paths appear here" in html
     assert 'data-busy="yes"' in html and "live · starting" in html
     assert not board.see(Called("propose", 1, 15))
+    assert board.see(Proposed(proposed(plan)[:1]))
+    html = board.html()
+    assert html.count('class="overlay"') == 1 and html.count("<article") == 8, "the others keep their places"
     assert board.see(Proposed(proposed(plan)))
     assert board.html().count('class="overlay"') == 8
     assert board.see(Imagined([replace(c, values=None, value=None, rank=None) for c in plan.candidates]))

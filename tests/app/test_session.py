@@ -13,6 +13,7 @@ from workbench.app.board import Board
 from workbench.app.engine import Engine
 from workbench.app.parts import Parts
 from workbench.app.session import EVERY, MOST, Session, Sessions, in_words
+from workbench.app.turns import Loading, Waiting
 from workbench.app.worker import Worker
 
 
@@ -62,6 +63,25 @@ def test_a_page_is_updated_at_most_five_times_a_second(session):
     shown = [time.monotonic() for _ in session.run(busy, Seen())]
     gaps = [b - a for a, b in pairwise(shown[:-1])]
     assert len(gaps) >= 2 and min(gaps) >= 0.9 * EVERY
+
+
+def test_a_job_is_ahead_of_the_others_until_there_is_something_to_look_at(session):
+    def work():
+        yield Loading("models")
+        yield Waiting(1, "a simulator")
+        looked.wait(10)
+        yield "first"
+        gate.wait(10)
+
+    looked, gate = threading.Event(), threading.Event()
+    steps = session.run(work, Seen())
+    next(steps), next(steps)
+    assert session._job.young, "that something loads is nothing to look at"
+    looked.set()
+    next(steps)
+    assert not session._job.young
+    gate.set()
+    list(steps)
 
 
 def test_what_happened_is_shown_even_if_nothing_follows(session):

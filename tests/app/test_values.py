@@ -6,9 +6,10 @@ from types import SimpleNamespace
 import pytest
 
 from workbench import files
-from workbench.app.engine import Engine, Loading
+from workbench.app.engine import Engine
 from workbench.app.parts import Parts
 from workbench.app.session import Session, Sessions
+from workbench.app.turns import Loading
 from workbench.app.values import MOST, Values, checked, show
 from workbench.asking import Shown
 from workbench.foresight import Foreseen, Foresight, record

@@ -36,6 +36,8 @@ def test_jobs_take_turns_in_one_thread(worker):
             yield
 
     jobs = [worker.start(lambda name=name: work(name, 4)) for name in "abc"]
+    for job in jobs:
+        job.noticed = True
     gate.set()
     for job in jobs:
         list(job)
@@ -59,6 +61,7 @@ def test_a_short_job_does_not_wait_behind_a_long_one(worker, endless):
 
 def test_a_new_job_goes_ahead_of_old_ones_which_go_on_nevertheless(worker, monkeypatch):
     monkeypatch.setattr("workbench.app.worker.YOUNG", 0.01)
+    monkeypatch.setattr("workbench.app.worker.FOR_ALL", 4)
     seen, grown, ended = [], threading.Event(), threading.Event()
 
     def old(name):
@@ -81,8 +84,50 @@ def test_a_new_job_goes_ahead_of_old_ones_which_go_on_nevertheless(worker, monke
     assert [job.worked > 0.01 for job in olds] == [True, True]
     first = seen.index("new")
     turns = seen[first : first + 9]
-    assert turns.count("new") == 6, f"three turns of four: {turns}"
+    assert turns.count("new") == 6, f"most turns: {turns}"
     assert {"a", "b"} & set(turns), f"the old ones go on: {turns}"
+
+
+def test_of_new_jobs_the_first_has_something_to_show_first(worker):
+    gate, seen = threading.Event(), []
+
+    def work(name):
+        gate.wait(10)
+        for _ in range(4):
+            seen.append(name)
+            yield
+
+    jobs = [worker.start(lambda name=name: work(name)) for name in "abc"]
+    gate.set()
+    for job in jobs:
+        list(job)
+    last = ["".join(seen).rindex(name) for name in "abc"]
+    assert last == sorted(last), f"those that came later overtake nobody: {seen}"
+
+
+def test_who_has_something_to_look_at_goes_ahead_no_longer(worker):
+    seen, noticed = [], threading.Event()
+
+    def old():
+        while len(seen) < 40:
+            seen.append("old")
+            yield
+
+    def new():
+        for _ in range(20):
+            seen.append("new")
+            yield
+            noticed.wait(10)
+
+    olds = worker.start(old, watched=False)
+    olds.noticed = True
+    job = worker.start(new)
+    next(iter_job := iter(job))
+    job.noticed = True
+    noticed.set()
+    list(iter_job)
+    turns = "".join(name[0] for name in seen[seen.index("new") + 2 :])
+    assert "nn" not in turns.rstrip("n"), f"turn about: {turns}"
 
 
 def test_no_memory_left_ends_one_job(worker, endless):

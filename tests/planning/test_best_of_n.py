@@ -87,6 +87,27 @@ def test_batched_equals_serial(small):
     assert largest_difference(plan, serial) < 1e-4
 
 
+@pytest.mark.parametrize("value", ["v", "q"])
+def test_one_candidate_first_is_the_same_plan(small, value):
+    bundle, moment = small
+    settings = PlanSettings(candidates=3, futures=2, values=2, value=value)
+    plan = run(plan_events(bundle, None, moment, settings=settings))
+    work = plan_events(bundle, None, moment, settings=settings, one_first=True)
+    events = []
+    while True:
+        try:
+            events.append(next(work))
+        except StopIteration as end:
+            same = end.value
+            break
+    for one, other in zip(plan.candidates, same.candidates, strict=True):
+        assert (one.index, one.seed, one.rank) == (other.index, other.seed, other.rank)
+        assert np.allclose(one.actions, other.actions, atol=1e-5) and np.allclose(one.values, other.values, atol=1e-5)
+    assert [len(event.candidates) for event in events if isinstance(event, Proposed)] == [1, 3]
+    calls = [event for event in events if isinstance(event, Called)]
+    assert [call.done for call in calls] == list(range(1, calls[0].total + 1)), "progress reaches its end"
+
+
 def test_events_fill_the_cards_phase_by_phase(small):
     bundle, moment = small
     events = list(plan_events(bundle, None, moment, settings=PlanSettings(candidates=2)))

@@ -8,10 +8,10 @@ import numpy as np
 
 from workbench import views
 from workbench.app import copied, exported
-from workbench.app.engine import PHASES, Engine, Loading
+from workbench.app.engine import PHASES, Engine
 from workbench.app.kept import Keeping, Kept
 from workbench.app.panel import waiting
-from workbench.app.turns import Waiting
+from workbench.app.turns import Loading, Waiting
 from workbench.exports import fewest
 from workbench.moments import RecordedMoment
 from workbench.planning.events import Called, ChunkExecuted, Executed, Imagined, Proposed, Stepped, Valued
@@ -131,6 +131,9 @@ class Board:
             case Called():
                 self.progress, self.phase = event.done / event.total, PHASES[event.phase]
                 return False
+            case Proposed() if len(event.candidates) < len(self.plan.candidates):
+                ahead, shown = event.candidates, self.plan.candidates
+                self.plan = replace(self.plan, candidates=(*ahead, *shown[len(ahead) :]))
             case Proposed() | Imagined() | Valued():
                 more = len(event.candidates) != len(self.plan.candidates)
                 self.plan = replace(self.plan, candidates=event.candidates)

@@ -15,7 +15,7 @@ from typing import Any
 from workbench import runtime
 from workbench.app.asked import Asked, Known, answer, compare, reference, with_truth
 from workbench.app.simulators import MOST, Simulators
-from workbench.app.turns import Clock, Line, Patience, at_most, elsewhere, together
+from workbench.app.turns import Clock, Line, Loading, Patience, at_most, elsewhere, together
 from workbench.app.worker import Worker
 from workbench.asking import AskSettings, answer_events, dream_events
 from workbench.control import decider, side_by_side, tap
@@ -48,13 +48,6 @@ PATIENCE = 90.0
 
 SECONDS_A_CALL = 0.02
 """First guess of the time of one network call of one row, until a plan has been timed."""
-
-
-@dataclass(frozen=True)
-class Loading:
-    """Something that takes seconds is being got ready."""
-
-    what: str
 
 
 @dataclass(frozen=True)
@@ -150,7 +143,7 @@ class Engine:
 
         def work(policy: Bundle, imagines: Bundle) -> Events:
             clock = Clock()
-            plan = yield from clock.count(plan_events(policy, imagines, moment, settings=settings))
+            plan = yield from clock.count(plan_events(policy, imagines, moment, settings=settings, one_first=True))
             self._timed.append(clock.seconds / plan.network_calls)
             return plan
 

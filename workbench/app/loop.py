@@ -6,9 +6,9 @@ from dataclasses import replace
 from typing import Any
 
 from workbench import views
-from workbench.app.engine import PHASES, Engine, Loading
+from workbench.app.engine import PHASES, Engine
 from workbench.app.panel import waiting
-from workbench.app.turns import Waiting
+from workbench.app.turns import Loading, Waiting
 from workbench.control import Beside
 from workbench.interventions import Hand, Intervened, Paused, Refused
 from workbench.planning.events import Called, Decided, EpisodeEnded, Stepped

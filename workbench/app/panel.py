@@ -4,8 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 from workbench import views
-from workbench.app.engine import Engine, Loading
-from workbench.app.turns import Waiting
+from workbench.app.engine import Engine
+from workbench.app.turns import Loading, Waiting
 from workbench.asking import Shown
 from workbench.planning.events import Called
 

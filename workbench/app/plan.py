@@ -3,15 +3,16 @@
 import html
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import gradio as gr
+from gradio.events import Dependency
 
 from workbench.app import kept, pinned, settings
 from workbench.app.board import Board
 from workbench.app.parts import QUIET, RUN, Parts, one_line
 from workbench.app.session import Session
-from workbench.app.settings import DEFAULT, PRESETS, brought
+from workbench.app.settings import DEFAULT, PRESETS, Controls, brought
 from workbench.moments import RecordedMoment
 
 PICK_CARD = """element.addEventListener('click', (event) => {
@@ -26,10 +27,48 @@ PICK_OFFER = """element.addEventListener('click', (event) => {
 });"""
 
 
+@dataclass(frozen=True)
+class Page:
+    """What is on the page beside the settings."""
+
+    strip: gr.HTML
+    """The moments to choose from."""
+    preset: gr.Radio
+    plan: gr.Button
+    winner: gr.Button
+    reveal: gr.Button
+    cancel: gr.Button
+    pin: gr.Button
+    beside: gr.HTML
+    """The pinned runs."""
+    board: gr.HTML
+    truth: gr.HTML
+
+    @property
+    def asking(self) -> list[gr.Button]:
+        """The buttons that ask something about the moment."""
+        return [self.plan, self.winner, self.reveal]
+
+    @property
+    def shown(self) -> list[gr.HTML]:
+        """What changes while a plan is made or executed."""
+        return [self.board, self.truth]
+
+
 def build(demo: gr.Blocks, parts: Parts) -> None:
     """Components and handlers of the page."""
     controls = settings.drawer(parts.engine, parts.default, executes=True)
-    first = Board(parts.default, parts.engine)
+    page = lay_out(parts)
+    changes = [
+        opens(demo, parts, page, controls),
+        *plans(parts, page, controls),
+        *executes(parts, page, controls),
+    ]
+    pins(parts, page, changes)
+
+
+def lay_out(parts: Parts) -> Page:
+    """The components, open on the default moment."""
     with gr.Row(elem_id="plan-top", equal_height=True):
         strip = parts.moments_html()
         with gr.Column(elem_id="plan-actions", scale=0, min_width=292):
@@ -43,8 +82,15 @@ def build(demo: gr.Blocks, parts: Parts) -> None:
                 cancel = gr.Button("Cancel", variant="stop", elem_id="cancel", elem_classes="busy-only", size="sm")
             pin = gr.Button("Pin this run beside the next ones", elem_id="pin", elem_classes="idle-only", size="sm")
     beside = gr.HTML("", elem_id="pinned", js_on_load=pinned.UNPIN, apply_default_css=False)
+    first = Board(parts.default, parts.engine)
     board = gr.HTML(first.html(), elem_id="board", js_on_load=PICK_CARD, apply_default_css=False)
     truth = gr.HTML("", elem_id="truth", js_on_load=PICK_OFFER, apply_default_css=False)
+    return Page(strip, preset, plan, winner, reveal, cancel, pin, beside, board, truth)
+
+
+def opens(demo: gr.Blocks, parts: Parts, page: Page, controls: Controls) -> Dependency:
+    """Opening the page, and going to another moment, which is returned."""
+    moved = [page.strip, *page.shown, *controls.of_moment]
 
     def board_of(moment: RecordedMoment) -> Board:
         return Board(moment, parts.engine, parts.source(moment))
@@ -54,11 +100,24 @@ def build(demo: gr.Blocks, parts: Parts) -> None:
         if (run := request.query_params.get("run")) is not None:
             moment = reopen(parts, session, run) or moment
         session.pinned = pinned.asked(request.query_params.get("pin"))
-        ready = [*(gr.Button(interactive=True) for _ in buttons), pinned.html(session, session.shown)]
+        ready = [*(gr.Button(interactive=True) for _ in page.asking), pinned.html(session, session.shown)]
         if moment is parts.default:  # the page came with it
-            return *ready, *(gr.skip(),) * (3 + len(controls.of_moment))
+            return *ready, *(gr.skip(),) * len(moved)
         board = session.shown
         return *ready, parts.strip(moment.name), board.html(), board.truth_html(), *brought(moment)
+
+    def on_moment(event: gr.EventData, request: gr.Request) -> tuple:
+        session, moment = parts.session(request), parts.moment(event.name)
+        session.cancel()
+        session.shown = board_of(moment)
+        return parts.strip(moment.name), session.shown.html(), "", *brought(moment)
+
+    demo.load(on_load, None, [*page.asking, page.beside, *moved], **QUIET)
+    return page.strip.select(on_moment, None, moved, **QUIET)
+
+
+def plans(parts: Parts, page: Page, controls: Controls) -> list[Dependency]:
+    """Plan, cancel, and a person's own plan."""
 
     def on_plan(data: dict, request: gr.Request) -> Iterator[tuple[str, str]]:
         session, choice = parts.session(request), controls.read(data)
@@ -68,25 +127,6 @@ def build(demo: gr.Blocks, parts: Parts) -> None:
         plan = lambda: parts.engine.plan(moment, choice.settings, choice.checkpoint, choice.planner)  # noqa: E731
         for _ in session.run(lambda: kept.keeping(plan(), board.recorded.name), board):
             yield board.html(), ""
-
-    def on_winner(request: gr.Request, often: int) -> Iterator[tuple[str, str]]:
-        yield from execute(parts, request, [parts.session(request).shown.plan.best], int(often))
-
-    def on_reveal(request: gr.Request, often: int) -> Iterator[tuple[str, str]]:
-        yield from execute(parts, request, None, int(often))
-
-    def on_offer(event: gr.EventData, request: gr.Request, often: int) -> Iterator[tuple[str, str]]:
-        yield from execute(parts, request, [event.index], int(often))
-
-    def on_moment(event: gr.EventData, request: gr.Request) -> tuple:
-        session, moment = parts.session(request), parts.moment(event.name)
-        session.cancel()
-        session.shown = board_of(moment)
-        return parts.strip(moment.name), session.shown.html(), "", *brought(moment)
-
-    def on_card(event: gr.EventData, request: gr.Request) -> str:
-        with one_line():
-            return parts.session(request).shown.pick(event.index)
 
     def on_yours(event: gr.EventData, request: gr.Request) -> Iterator[tuple[str, str]]:
         session = parts.session(request)
@@ -98,6 +138,46 @@ def build(demo: gr.Blocks, parts: Parts) -> None:
         add = lambda: parts.engine.add(plan, steer)  # noqa: E731
         for _ in session.run(lambda: kept.keeping(add(), board.recorded.name), board):
             yield board.html(), ""
+
+    def on_cancel(request: gr.Request) -> None:
+        parts.session(request).cancel()
+
+    page.cancel.click(on_cancel, queue=False, **QUIET)
+    # In the browser, so that a click on *Plan* right after it finds it done.
+    ensembles = [controls.by_name["futures"], controls.by_name["values"]]
+    page.preset.input(None, page.preset, ensembles, js=f"(name) => ({json.dumps(PRESETS)})[name]", **QUIET)
+    return [
+        page.plan.click(on_plan, controls.inputs, page.shown, **RUN),
+        page.board.submit(on_yours, None, page.shown, **RUN),
+    ]
+
+
+def executes(parts: Parts, page: Page, controls: Controls) -> list[Dependency]:
+    """The truth: of the winner, of all, of the card that is looked at."""
+
+    def on_winner(request: gr.Request, often: int) -> Iterator[tuple[str, str]]:
+        yield from execute(parts, request, [parts.session(request).shown.plan.best], int(often))
+
+    def on_reveal(request: gr.Request, often: int) -> Iterator[tuple[str, str]]:
+        yield from execute(parts, request, None, int(often))
+
+    def on_offer(event: gr.EventData, request: gr.Request, often: int) -> Iterator[tuple[str, str]]:
+        yield from execute(parts, request, [event.index], int(often))
+
+    def on_card(event: gr.EventData, request: gr.Request) -> str:
+        with one_line():
+            return parts.session(request).shown.pick(event.index)
+
+    page.board.select(on_card, None, page.truth, **QUIET)
+    return [
+        page.winner.click(on_winner, controls.continuations, page.shown, **RUN),
+        page.reveal.click(on_reveal, controls.continuations, page.shown, **RUN),
+        page.truth.select(on_offer, controls.continuations, page.shown, **RUN),
+    ]
+
+
+def pins(parts: Parts, page: Page, changes: Sequence[Dependency]) -> None:
+    """Runs beside the next ones; what differs from them is said anew after each of `changes`."""
 
     def on_beside(request: gr.Request) -> str:
         session = parts.session(request)
@@ -113,28 +193,10 @@ def build(demo: gr.Blocks, parts: Parts) -> None:
         pinned.unpin(parts.session(request), event.name)
         return on_beside(request)
 
-    def on_cancel(request: gr.Request) -> None:
-        parts.session(request).cancel()
-
-    both, buttons = [board, truth], [plan, winner, reveal]
-    demo.load(on_load, None, [*buttons, beside, strip, *both, *controls.of_moment], **QUIET)
-    changing = [
-        plan.click(on_plan, controls.inputs, both, **RUN),
-        winner.click(on_winner, controls.continuations, both, **RUN),
-        reveal.click(on_reveal, controls.continuations, both, **RUN),
-        truth.select(on_offer, controls.continuations, both, **RUN),
-        board.submit(on_yours, None, both, **RUN),
-        strip.select(on_moment, None, [strip, *both, *controls.of_moment], **QUIET),
-    ]
-    for change in changing:
-        change.then(on_beside, None, beside, **QUIET)
-    pin.click(on_pin, None, beside, **QUIET)
-    beside.select(on_unpin, None, beside, **QUIET)
-    cancel.click(on_cancel, queue=False, **QUIET)
-    board.select(on_card, None, truth, **QUIET)
-    # In the browser, so that a click on *Plan* right after it finds it done.
-    ensembles = [controls.by_name["futures"], controls.by_name["values"]]
-    preset.input(None, preset, ensembles, js=f"(name) => ({json.dumps(PRESETS)})[name]", **QUIET)
+    for change in changes:
+        change.then(on_beside, None, page.beside, **QUIET)
+    page.pin.click(on_pin, None, page.beside, **QUIET)
+    page.beside.select(on_unpin, None, page.beside, **QUIET)
 
 
 def reopen(parts: Parts, session: Session, run: str) -> RecordedMoment | None:

@@ -6,6 +6,7 @@ from collections import OrderedDict, deque
 from collections.abc import Iterator
 from typing import Any
 
+from workbench.app.turns import Loading, Waiting
 from workbench.app.worker import SILENCE, Cancelled, Job, Work, Worker
 
 MOST = 64
@@ -15,7 +16,7 @@ PATIENCE = 10.0
 """Seconds that a click waits for a page that is still being opened."""
 
 EVERY, SELDOM = 0.2, 0.5
-"""Seconds between two updates of a page: of something new, and of mere progress."""
+"""Seconds between two updates of a page: of something new, and, for each job that is at work, of mere progress."""
 
 
 class Session:
@@ -52,7 +53,9 @@ class Session:
         shown, due = time.monotonic(), None
         for event in job.events(EVERY):
             if event is not SILENCE:
-                patience = EVERY if state.see(event) else SELDOM
+                new = state.see(event)
+                job.noticed |= new and not isinstance(event, Loading | Waiting)
+                patience = EVERY if new else SELDOM * max(1, self.worker.busy)
                 due = min(due or shown + patience, shown + patience)
             if due is not None and time.monotonic() >= due:
                 yield

@@ -22,6 +22,13 @@ LONGEST_PAUSE = 600.0
 
 
 @dataclass(frozen=True)
+class Loading:
+    """Something that takes seconds is being got ready."""
+
+    what: str
+
+
+@dataclass(frozen=True)
 class Waiting:
     """A job waits until others are through."""
 

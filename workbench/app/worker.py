@@ -1,8 +1,8 @@
 """One thread that advances all visitors' generators in turn, one event each: models and simulators live in it alone.
 
-So a slider does not wait behind somebody's best-of-8, and whoever presses *Plan* soon has something to look at: a job
-goes ahead of the others until it has had a second of work. What one job does to itself (an error, no memory left,
-being cancelled) ends that job and no other.
+So a slider does not wait behind somebody's best-of-8, and whoever presses *Plan* soon has something to look at: until
+then, and for a second of work at most, a job goes ahead of the others. What one job does to itself (an error, no
+memory left, being cancelled) ends that job and no other.
 """
 
 import threading
@@ -20,9 +20,9 @@ LEAD = 64
 
 
 YOUNG = 1.0
-"""Seconds of work with which a job goes ahead of older ones: enough for the first thing that it has to show."""
+"""Seconds of work after which a job that has had nothing to show is like any other."""
 
-FOR_ALL = 4
+FOR_ALL = 8
 """Every so many turns are nobody's privilege, so that old jobs go on however many new ones come."""
 
 
@@ -39,8 +39,11 @@ class Job:
 
     def __init__(self, work: Work, wake: Callable[[], None], *, watched: bool = True) -> None:
         self.result: Any = None
+        self.since = time.monotonic()
         self.worked = 0.0
         """Seconds of the worker's time that it has had."""
+        self.noticed = False
+        """Whether whoever waits for it has had something to look at."""
         self._watched = watched
         self._work, self._wake = work, wake
         self._generator: Generator[Any, None, Any] | None = None
@@ -86,6 +89,11 @@ class Job:
     def stopped(self) -> bool:
         """Whether it waits to be closed."""
         return self._stopped
+
+    @property
+    def young(self) -> bool:
+        """Whether it goes ahead of the others."""
+        return not self.noticed and self.worked < YOUNG
 
     @property
     def ready(self) -> bool:
@@ -177,14 +185,16 @@ class Worker:
                 if self._ended and not self._jobs:
                     return None
                 self._changed.wait()
-            job = next((job for job in self._jobs if job.stopped), None) or self._longest_waiting()
+            job = next((job for job in self._jobs if job.stopped), None) or self._whose_turn()
             self._jobs.remove(job)  # to the end of the line
             self._jobs.append(job)
             return job
 
-    def _longest_waiting(self) -> Job:
-        """Of the young jobs, in most turns; of all, in the others and when there are no young ones."""
+    def _whose_turn(self) -> Job:
+        """Of all; in most turns, while there are young ones, the one of them that came first."""
         self._turns += 1
         ready = [job for job in self._jobs if job.ready]
-        young = [job for job in ready if job.worked < YOUNG]
-        return (young if young and self._turns % FOR_ALL else ready)[0]
+        young = [job for job in ready if job.young]
+        if young and self._turns % FOR_ALL:
+            return min(young, key=lambda job: job.since)
+        return ready[0]

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from workbench import files, moments
+from workbench.app.session import in_words
 from workbench.bench.serve import served
 from workbench.provenance import provenance
 
@@ -29,16 +30,15 @@ PATIENCE = 120_000
 QUICK, PAPER = "Quick (1 future x 1 value)", "Paper (3 x 5)"
 
 PRESS_AND_WAIT = """selector => new Promise(answered => {
-    const cards = () => document.querySelectorAll("#board .card .overlay").length
     const start = performance.now()
-    let emptied = false
     const look = setInterval(() => {
-        emptied ||= cards() === 0
-        if (emptied && cards() > 0) { clearInterval(look); answered(performance.now() - start) }
+        if (!document.querySelector("#board [data-busy=yes] .card .overlay")) return
+        clearInterval(look)
+        answered(performance.now() - start)
     }, 10)
     document.querySelector(selector).click()
 })"""
-"""Milliseconds from pressing *Plan* to the first card with its path; the empty board comes first."""
+"""Milliseconds from pressing *Plan* to the first card with its path, of a plan that is being made."""
 
 SLIDE = """slider => new Promise(answered => {
     const said = document.querySelector("#denoise .denoise header p.on").textContent
@@ -199,7 +199,7 @@ async def visit(browser: Any, address: str, visitor: Visitor, moments: Mapping[s
                 visitor.wrong.append(f"visitor {visitor.number} asked about {moments[name]} and was shown: {facts}")
             visitor.answered += 2
         except Exception as error:  # every kind of failure is a figure here, and the visit goes on
-            visitor.wrong.append(f"visitor {visitor.number}, {name}: {str(error).splitlines()[0]}")
+            visitor.wrong.append(f"visitor {visitor.number}, {name}: {in_words(error)}")
     await page.context.close()
 
 

@@ -5,6 +5,7 @@ noise levels; the result is that of one row at a time (a test holds them togethe
 """
 
 import time
+from collections import Counter
 from collections.abc import Generator, Sequence
 from dataclasses import asdict, replace
 from typing import Any
@@ -37,17 +38,19 @@ def plan_events(
     pictures: bool = True,
     rows_at_once: int | None = None,
     encoded: Latents | None = None,
+    one_first: bool = False,
 ) -> Generator[Event, None, Plan]:
     """Make a plan, reporting every network call; `run` exhausts it.
 
     `policy` proposes, `planner` (default: the policy) imagines and values. `pictures=False` leaves the
     imagined futures undecoded, which nothing but the eye needs. `encoded` is what `encode` made of this moment
-    with this policy, where several plans share it.
+    with this policy, where several plans share it. `one_first` proposes the first candidate before the others: the
+    same plan, and something to look at after a fraction of the time.
     """
     settings, planner = settings or PlanSettings(), planner or policy
     check_pair(policy, planner)
     work = Planning(policy, planner, moment, settings, rows_at_once)
-    actions = yield from work.propose(encoded)
+    actions = yield from work.propose(encoded, one_first)
     futures = yield from work.imagine(actions, pictures)
     values = yield from work.value(futures)
     return work.plan(values)
@@ -63,22 +66,29 @@ class Planning:
         self.rows_at_once = rows_at_once
         self.seeds = seeds.candidate_seeds(settings.seed, settings.candidates)
         self.candidates: list[Candidate] = []
-        self.done, self.seconds = 0, {}
+        self.done, self.total, self.seconds = 0, settings.rounds, Counter()
 
-    def propose(self, encoded: Latents | None) -> Generator[Event, None, Latents]:
-        """Actions and paths of all candidates."""
+    def propose(self, encoded: Latents | None, one_first: bool) -> Generator[Event, None, Latents]:
+        """Actions and paths of all candidates; `one_first`: of the first, then of the others."""
         begin = time.perf_counter()
         if encoded is None:
             encoded = encode(self.policy, self.moment.observation, self.moment.instruction)
         self.seconds["encode"] = time.perf_counter() - begin
-        latents = encoded.repeat(len(self.seeds))
-        latents = yield from self._sample(self.policy, latents, "propose", self.seeds)
+        if not one_first or len(self.seeds) == 1:
+            return (yield from self._propose(encoded, self.seeds))
+        self.total += max(self.settings.member_calls("propose"))
+        first = yield from self._propose(encoded, self.seeds[:1])
+        others = yield from self._propose(encoded, self.seeds[1:])
+        return first.beside(others)
+
+    def _propose(self, encoded: Latents, each: Sequence[int]) -> Generator[Event, None, Latents]:
+        """The next candidates, one for each seed."""
+        latents = yield from self._sample(self.policy, encoded.repeat(len(each)), "propose", each)
         said = extract(latents, self.policy.stats)
         path, proprio = self.policy.spec.path, np.asarray(self.moment.observation.proprio)
-        self.candidates = [
-            Candidate(i, seed, actions, path and path(actions, proprio), handle=latents.row(i))
-            for i, (seed, actions) in enumerate(zip(self.seeds, said.actions, strict=True))
-        ]
+        for row, (seed, actions) in enumerate(zip(each, said.actions, strict=True)):
+            drawn = path and path(actions, proprio)
+            self.candidates.append(Candidate(len(self.candidates), seed, actions, drawn, handle=latents.row(row)))
         yield Proposed(tuple(self.candidates))
         return latents
 
@@ -174,13 +184,13 @@ class Planning:
             try:
                 next(steps)
             except StopIteration as end:
-                self.seconds[phase] = time.perf_counter() - begin
+                self.seconds[phase] += time.perf_counter() - begin
                 return end.value
             self.done += 1
             yield self._called(phase)
 
     def _called(self, phase: str) -> Called:
-        return Called(phase, self.done, self.settings.rounds)
+        return Called(phase, self.done, self.total)
 
     def _rank(self, values: Float[np.ndarray, "n s v"]) -> None:
         self.candidates = ranked(self.candidates, values, self.settings.aggregation)

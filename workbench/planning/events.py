@@ -23,9 +23,10 @@ class Called:
 
 @dataclass(frozen=True, eq=False)
 class Proposed:
-    """All candidates have actions and a path; nothing is imagined yet."""
+    """Candidates have actions and a path; nothing is imagined yet."""
 
     candidates: Sequence[Candidate]
+    """All; where one is proposed first, that one, and then all."""
 
 
 @dataclass(frozen=True, eq=False)
