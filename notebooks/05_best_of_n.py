@@ -215,7 +215,7 @@ score.reveal("Made good, from random to oracle:", guess, made_good, about=0.2)
 # Two things are needed: candidates that **differ**, and values that **rank** them.
 
 # %%
-from workbench.rollout import rank_correlation, regret
+from workbench.truth import rank_correlation, regret
 
 room_of = {title: w.max() - w.mean() for title, w in worth.items()}
 for title, plan in sorted(records.items(), key=lambda item: -room_of[item[0]]):

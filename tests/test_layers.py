@@ -12,6 +12,7 @@ LAYERS = """
     types
     files
     provenance statistics
+    truth
     runtime
     cluster
     spread

@@ -31,14 +31,13 @@ from workbench.rollout import (
     Start,
     execute_candidates,
     oracle,
-    rank_correlation,
     realised_return,
-    regret,
     run_episode,
     run_suite,
     trials,
 )
-from workbench.types import Candidate, Moment, Outcome, Plan
+from workbench.truth import rank_correlation, regret
+from workbench.types import Candidate, Moment, Plan
 
 QUICK = PlanSettings(candidates=3, calls=1, futures=1, future_calls=1, values=1, value_calls=1)
 LIBERO = replace(PLATFORMS["libero"], chunk_size=4, execute_steps=3)
@@ -318,18 +317,8 @@ def test_closing_at_every_kind_of_event_leaves_everything_usable(bundle):
             assert [result.steps for result in whole] == [result.steps for result in again]
 
 
-def test_regret_and_rank_correlation_of_known_numbers():
-    plan = plan_of(start(PointWorld()), (1, 0), (1, 0), (1, 0), (1, 0), values=(0.1, 0.4, 0.2, 0.9))
-    worths = (0.5, 0.0, 0.25, 0.75)
-    candidates = [
-        replace(candidate, outcome=Outcome(worth > 0, 5, worth))
-        for candidate, worth in zip(plan.candidates, worths, strict=True)
-    ]
-    plan = replace(plan, candidates=candidates)
-    assert regret(plan) == pytest.approx(0.25)
-    # Ranks of the values 1 3 2 4, of the worths 3 1 2 4: rho = 1 - 6 * 8 / (4 * 15).
-    assert rank_correlation(plan) == pytest.approx(0.2)
-    assert regret(replace(plan, best=3)) == 0.0
+def test_what_an_end_is_worth():
+    assert realised_return(True, 3, gamma=0.9) == pytest.approx(0.9**3)
     assert realised_return(False, 3, gamma=0.9) == 0.0
     assert realised_return(False, 3, gamma=0.9, score=0.5) == pytest.approx(0.5 * 0.9**3), "a partial score"
 

@@ -23,7 +23,6 @@ from workbench.planning.events import ChunkExecuted, Decided, EpisodeEnded, Exec
 from workbench.planning.seeds import continuation_seed, episode_seed
 from workbench.planning.settings import PlanSettings
 from workbench.platforms import PlatformSpec
-from workbench.statistics import spearman
 from workbench.types import Candidate, Draw, Episode, Moment, Observation, Outcome, Plan
 
 FIXED_INITS = 50
@@ -366,18 +365,3 @@ def realised_return(success: bool, steps: int, *, gamma: float, score: float | N
     With a partial `score` in [0, 1], gamma ** (control steps to the end) times that, as in training.
     """
     return (float(success) if score is None else score) * gamma**steps
-
-
-def regret(plan: Plan) -> float | None:
-    """Worth of the best executed candidate minus the chosen one's, in [0, 1]; None while that is unknown."""
-    worth = {c.index: c.outcome.worth for c in plan.candidates if c.outcome is not None}
-    return max(worth.values()) - worth[plan.best] if plan.best in worth else None
-
-
-def rank_correlation(plan: Plan) -> float | None:
-    """Spearman's correlation of value and worth over the executed candidates, in [-1, 1].
-
-    None where it means nothing: see `statistics.spearman`.
-    """
-    both = [(c.value, c.outcome.worth) for c in plan.candidates if c.outcome and c.value is not None]
-    return spearman(*zip(*both, strict=True)) if both else None

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from workbench.truth import regret
 from workbench.views import reveal_picture, words
 from workbench.views.poster import CELL, EDGE, GAP, HEAD, SIDE, STUB, facts, stages
 
@@ -49,7 +50,7 @@ def test_what_somebody_needs_who_sees_only_the_picture(executed):
     said = facts(replace(executed, config={**executed.config, "seed": 7}))
     assert said["moment"] == "libero_mini_hard/0/12@38" and said["seed"] == "7"
     assert said["policy"] == "mini abababababab" and said["planner"].startswith("mini-planner ")
-    assert said["regret"].startswith(words.number(words.regret(executed)))
+    assert said["regret"].startswith(words.number(regret(executed)))
 
 
 def test_the_stages_of_one_candidate(executed, plan):

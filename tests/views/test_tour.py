@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from workbench import moments
+from workbench.truth import regret
 from workbench.types import Observation
 from workbench.views import done_html, skip_html, tour, words
 from workbench.views.tour import proprioception
@@ -77,7 +78,7 @@ def test_the_truth_is_the_recorded_one(shipped, steps):
     worth = [float(row[2]) for row in rows(steps[4])]
     assert worth == sorted(worth, reverse=True)
     assert words.headline(plan) in plain(steps[4])
-    assert f"chosen one's: {words.number(words.regret(plan))}." in plain(steps[4])
+    assert f"chosen one's: {words.number(regret(plan))}." in plain(steps[4])
 
 
 def test_every_term_is_explained_once(steps):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from workbench.interventions import Moved, Told
+from workbench.truth import regret
 from workbench.types import Candidate, Draw, Moment, Observation, Outcome, Plan
 from workbench.views import words
 
@@ -139,13 +140,6 @@ def test_the_headline_before_everything_is_known():
     )
 
 
-def test_regret_is_the_best_worth_less_the_chosen_ones():
-    samples = [spread(0.3, 0.1), spread(0.2, 0.1)]
-    assert words.regret(plan_of(samples, outcomes=[ends(52), ends(41)])) == pytest.approx(GAMMA**41 - GAMMA**52)
-    assert words.regret(plan_of(samples, outcomes=[ends(41), ends(None)])) == 0
-    assert words.regret(plan_of(samples, outcomes=[ends(41), None])) is None
-
-
 def continued(*steps: int | None) -> Outcome:
     """A candidate's continuations by the steps of their success, None for a failure."""
     draws = [Draw(n is not None, n or 120, GAMMA**n if n else 0.0) for n in steps]
@@ -186,7 +180,7 @@ def test_the_headline_goes_by_the_mean(first, second, headline):
     plan = plan_of([spread(0.3, 0.1), spread(0.2, 0.1)], outcomes=[continued(*first), continued(*second)])
     assert words.headline(plan) == headline
     means = [np.mean([GAMMA**n if n else 0 for n in steps]) for steps in (first, second)]
-    assert words.regret(plan) == pytest.approx(max(means) - means[0])
+    assert regret(plan) == pytest.approx(max(means) - means[0])
 
 
 def test_what_is_said_of_all_where_there_were_several_continuations():

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from workbench.truth import regret
 from workbench.types import Candidate, Observation, Outcome, Plan
 from workbench.views import words
 from workbench.views.colours import colour, own
@@ -279,9 +280,8 @@ def facts_html(plan: Plan) -> str:
     facts |= {role: entry.get("name", "") for role, entry in plan.checkpoints.items()}
     if plan.network_calls:
         facts["cost"] = f"{plan.network_calls} network calls, {sum(plan.seconds.values()):.1f} s"
-    regret = words.regret(plan)
-    if regret is not None:
-        facts["regret"] = f"{words.number(regret)}: best worth less the chosen one's"
+    if (lost := regret(plan)) is not None:
+        facts["regret"] = f"{words.number(lost)}: best worth less the chosen one's"
     if words.several(plan):
         facts["continuations"] = f"{words.several(plan)} a candidate; worth is their mean"
     return facts_list(facts)

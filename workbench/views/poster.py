@@ -3,6 +3,7 @@
 import numpy as np
 from jaxtyping import UInt8
 
+from workbench.truth import regret
 from workbench.types import Candidate, Plan
 from workbench.views import words
 from workbench.views.colours import colour
@@ -73,7 +74,7 @@ def facts(plan: Plan) -> dict[str, str]:
     said["values"] = f"{config.get('futures', '?')} futures x {config.get('values', '?')} values"
     said["chosen by"] = words.RULES.get(str(config.get("aggregation")), str(config.get("aggregation", "?")))
     said["seed"] = str(config.get("seed", "?"))
-    if (found := words.regret(plan)) is not None:
+    if (found := regret(plan)) is not None:
         said["regret"] = f"{words.number(found)}: best worth less the chosen one's"
     if words.several(plan):
         said["continued"] = f"{words.several(plan)} times each; worth is their mean"

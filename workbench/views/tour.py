@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Float
 
 from workbench.platforms.libero import FINGERS, POSITION
+from workbench.truth import regret
 from workbench.types import Candidate, Observation, Plan
 from workbench.views import words
 from workbench.views.cards import Pictures, encode, facts_list
@@ -47,7 +48,7 @@ def tour(plan: Plan, names: Sequence[str] = ()) -> Mapping[str, str]:
 
     Raises ValueError unless `plan` is decided and the truth of every candidate is known.
     """
-    if words.regret(plan) is None:
+    if regret(plan) is None:
         raise ValueError("the tour ends with the truth of every candidate: execute them all first")
     pictures = encode(plan)
     return {
@@ -220,7 +221,7 @@ def _truth(plan: Plan) -> str:
             "steeper a line, the more wrong was the belief.",
         ),
         _says(
-            _term("Regret"), f" is the best worth less the chosen one's: {tag('b', words.number(words.regret(plan)))}. "
+            _term("Regret"), f" is the best worth less the chosen one's: {tag('b', words.number(regret(plan)))}. "
             "At 0 the choice was the best there was.",
         ),
         shows=tag(

@@ -13,7 +13,7 @@ from jaxtyping import Float
 
 from workbench.interventions import Change, Told
 from workbench.planning.aggregate import SUCCESS
-from workbench.statistics import spearman
+from workbench.truth import rank_correlation
 from workbench.types import Candidate, Outcome, Plan
 
 RULES = {
@@ -339,21 +339,12 @@ def truth(outcome: Outcome) -> tuple[str, str]:
 def agreement(plan: Plan) -> str:
     """How far the order of the values is that of the truth, over the executed candidates; empty where that means
     nothing (see `statistics.spearman`)."""
-    both = [(c.value, c.outcome.worth) for c in plan.candidates if c.outcome is not None and c.value is not None]
-    found = spearman(*zip(*both, strict=True)) if both else None
+    found = rank_correlation(plan)
     if found is None:
         return ""
+    count = sum(c.outcome is not None and c.value is not None for c in plan.candidates)
     mean = f", mean of {several(plan)} continuations" if several(plan) else ""
-    return f"rank correlation of value and truth {found:+.2f} (n = {len(both)}{mean})"
-
-
-def regret(plan: Plan) -> float | None:
-    """The best candidate's worth less the chosen one's, in [0, 1]; None until all have been executed."""
-    outcomes = [c.outcome for c in plan.candidates]
-    chosen = _chosen(plan)
-    if chosen is None or any(outcome is None for outcome in outcomes):
-        return None
-    return max(outcome.worth for outcome in outcomes) - chosen.outcome.worth
+    return f"rank correlation of value and truth {found:+.2f} (n = {count}{mean})"
 
 
 def _capital(words: str) -> str:
