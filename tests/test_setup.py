@@ -52,7 +52,7 @@ def test_environment_yml_holds_the_same_set():
 def test_every_dependency_has_a_pin():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     optional = project["optional-dependencies"]
-    for extra in ("t5", "lora", "tensorboard"):
+    for extra in ("t5", "lora", "tensorboard", "wandb"):
         assert all("==" in name for name in optional.pop(extra)), "what set-up does not install has its pins here"
     extras = [name for names in optional.values() for name in names]
     wanted = {normal(name.split(";")[0]) for name in project["dependencies"] + extras}

@@ -1,6 +1,7 @@
 """What a run writes of itself, and that a resumed one does not say anything twice."""
 
 import json
+import struct
 
 import pytest
 
@@ -38,3 +39,40 @@ def test_tensorboard_shows_the_same(tmp_path):
     board = EventAccumulator(str(tmp_path / "tensorboard"))
     board.Reload()
     assert [(event.step, event.value) for event in board.Scalars("loss")] == [(1, 1.0), (2, 2.0)]
+
+
+def history(folder) -> list[dict[str, float]]:
+    """What an offline run of wandb has kept: a log of LevelDB's form, of which a short one is one block."""
+    from wandb.proto.wandb_internal_pb2 import Record
+
+    (path,) = folder.glob("wandb/offline-run-*/*.wandb")
+    data, rows = path.read_bytes()[7:], []
+    while data:
+        (length,) = struct.unpack("<H", data[4:6])  # after the checksum; then comes the kind
+        record = Record.FromString(data[7 : 7 + length])
+        rows.append(
+            {"/".join(item.nested_key) or item.key: json.loads(item.value_json) for item in record.history.item}
+        )
+        data = data[7 + length :]
+    return [row for row in rows if row]
+
+
+def test_wandb_is_told_the_same_where_a_project_is_named(tmp_path, monkeypatch):
+    pytest.importorskip("wandb")
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    monkeypatch.setenv("WANDB_SILENT", "true")
+    Log(tmp_path / "untold/metrics.jsonl", 0).close()
+    assert not (tmp_path / "untold/wandb").exists(), "without a project nothing is said to anybody"
+
+    monkeypatch.setenv("WANDB_PROJECT", "mini")
+    log = Log(tmp_path / "metrics.jsonl", 0)
+    for iteration in (1, 2):
+        log.write(iteration, {"loss": float(iteration)})
+    log.close()
+    rows = history(tmp_path)
+    assert [(row["_step"], row["loss"]) for row in rows] == [(1, 1.0), (2, 2.0)]
+    number = (tmp_path / "wandb.id").read_text()
+    Log(tmp_path / "metrics.jsonl", 2).close()
+    assert (tmp_path / "wandb.id").read_text() == number, "a resumed run is the same run"
+    Log(tmp_path / "metrics.jsonl", 0).close()
+    assert (tmp_path / "wandb.id").read_text() != number, "one from the start is another"
