@@ -180,6 +180,31 @@ def test_a_click_waits_for_its_page_and_not_for_one_that_is_gone(session, monkey
         windows.get("never")
 
 
+def test_ids_that_nobody_was_given_hold_few_threads(session, monkeypatch):
+    monkeypatch.setattr("workbench.app.session.PATIENT", 2)
+    windows = Sessions()
+    windows.add("known", session)
+
+    def forged(name):
+        with pytest.raises(KeyError, match="reload"):
+            windows.get(name)
+
+    held = [threading.Thread(target=forged, args=(name,)) for name in ("a", "b")]
+    for thread in held:
+        thread.start()
+    while windows._patient < 2:
+        time.sleep(0.001)
+    begun = time.monotonic()
+    forged("c")
+    assert windows.get("known") is session, "whoever has a page is not held up"
+    assert time.monotonic() - begun < 5
+    for name in ("a", "b"):
+        windows.drop(name)
+    for thread in held:
+        thread.join(5)
+    assert windows._patient == 0
+
+
 @pytest.fixture
 def parts(recorded):
     parts = Parts(Engine(), Sessions(), {recorded.name: recorded})

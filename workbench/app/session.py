@@ -15,6 +15,9 @@ MOST = 64
 PATIENCE = 10.0
 """Seconds that a click waits for a page that is still being opened."""
 
+PATIENT = 8
+"""Clicks that wait so at once, at most: ids that nobody was given must not hold all of the server's threads."""
+
 EVERY, SELDOM = 0.2, 0.5
 """Seconds between two updates of a page: of something new, and, for each job that is at work, of mere progress."""
 
@@ -80,6 +83,7 @@ class Sessions:
     def __init__(self) -> None:
         self._sessions: OrderedDict[str, Session] = OrderedDict()
         self._gone: deque[str] = deque(maxlen=16 * MOST)
+        self._patient = 0
         self._changed = threading.Condition()
 
     def add(self, name: str, session: Session) -> None:
@@ -112,11 +116,21 @@ class Sessions:
         KeyError, in words for the person at the page, if it has been forgotten.
         """
         with self._changed:
-            self._changed.wait_for(lambda: name in self._sessions or name in self._gone, PATIENCE)
+            self._wait(name)
             if name not in self._sessions:
                 raise KeyError("this page has been away for too long: reload it")
             self._sessions.move_to_end(name)
             return self._sessions[name]
+
+    def _wait(self, name: str) -> None:
+        """Until there is, or has been, a session of that id; not for long, and not many at once."""
+        if self._patient >= PATIENT:
+            return
+        self._patient += 1
+        try:
+            self._changed.wait_for(lambda: name in self._sessions or name in self._gone, PATIENCE)
+        finally:
+            self._patient -= 1
 
     def __len__(self) -> int:
         return len(self._sessions)
