@@ -219,7 +219,8 @@ assert 0 <= calibration_error(values, truth, bins=BINS) <= 1
 # ## What to learn from
 #
 # The published LIBERO model trains on demonstrations and rollouts half and half. The planning model takes 10 %
-# demonstrations, 45 % successful and 45 % failed rollouts: parts that are too small for their share are *cycled*.
+# demonstrations, 45 % successful and 45 % failed rollouts: parts that are too small for their share are *cycled* (in
+# brackets: how often each of their steps comes).
 
 # %%
 from workbench.data.mixing import mix
@@ -230,7 +231,7 @@ for ending in (True, False):
 for name, share in {"half and half": 0.5, "planning model": 0.1}.items():
     epoch = mix(*have.values(), demonstration_probability=share)
     again = {part: round(epoch.items[part] / count, 1) for part, count in have.items()}
-    print(f"{name:15}", "; ".join(f"{epoch.items[part]} {part} (each step {again[part]} times)" for part in have))
+    print(f"{name:15}", "; ".join(f"{epoch.items[part]} {part} (x {again[part]})" for part in have))
     assert abs(epoch.items["demonstrations"] / len(epoch) - share) < 0.01
 
 # %% [markdown]

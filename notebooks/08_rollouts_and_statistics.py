@@ -70,7 +70,7 @@ guess = None  # per cent
 
 # %%
 low, high = wilson(9, 10)
-score.reveal("The lower end is (%)", guess, round(100 * low, 1), about=5)
+score.reveal("The lower end, in per cent, is", guess, round(100 * low, 1), about=5)
 
 # %% [markdown]
 # ## Wilson's interval
@@ -218,7 +218,7 @@ guess = None  # per cent
 # %%
 reported = 100 * np.random.default_rng(0).binomial(50, 0.7, (4000, 5)).max(1).mean() / 50
 assert 74 < reported < 80
-score.reveal("Reported is (%)", guess, round(float(reported), 1), about=1.5)
+score.reveal("What is reported, in per cent, is", guess, round(float(reported), 1), about=1.5)
 
 # %% [markdown]
 # Nobody lied, and it is wrong by several points. Choose with some episodes, report with others.
