@@ -12,6 +12,9 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
 import fidelity as reference  # noqa: E402
 import pytest  # noqa: E402
+import typechecking  # noqa: E402
+
+typechecking.install()
 
 HERE = Path(__file__).parent
 

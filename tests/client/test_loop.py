@@ -52,6 +52,13 @@ def run(server, steps, *, robot=None, limits=None, **changes):
             return robot, ticks, end.value
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _called_before():
+    """A function's check is written when it is first called (`typechecking`): here, not within a tick."""
+    run(Server(), 30)
+    run(Server(script=[Unreachable("gone")]), 30, outage=0.1)
+
+
 def test_a_chunk_is_executed_up_to_its_limit_and_the_next_one_continues():
     robot, ticks, figures = run(Server(), 60)
     moved = np.diff([np.zeros(14), *robot.commands], axis=0)
