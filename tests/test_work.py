@@ -20,6 +20,11 @@ def shape():
     return tiny(PLATFORMS["libero"], causal=False).to("meta")
 
 
+@pytest.fixture(scope="module")
+def call(shape):
+    return work.network_call(shape, "policy")
+
+
 def network_flops(bundle, *, tokens: int, asked: int, texts: int) -> int:
     """Operations of one call by hand: `asked` tokens leave the last block, text keys are there already."""
     config = bundle.denoiser.net.config
@@ -36,12 +41,11 @@ def network_flops(bundle, *, tokens: int, asked: int, texts: int) -> int:
     return flops + 2 * asked * width * config.out_channels * area  # patches out
 
 
-def test_a_network_call_costs_what_the_formula_says(shape):
+def test_a_network_call_costs_what_the_formula_says(shape, call):
     tokens_a_frame = 4  # 8 x 8 latents in patches of 4
     expected = network_flops(shape, tokens=9 * tokens_a_frame, asked=5 * tokens_a_frame, texts=16)
-    found = work.network_call(shape, "policy")
-    assert found.calls == 1 and found.encoded == found.decoded == 0
-    assert found.flops == pytest.approx(expected, rel=0.02)  # and the one null token where the text is padded
+    assert call.calls == 1 and call.encoded == call.decoded == 0
+    assert call.flops == pytest.approx(expected, rel=0.02)  # and the one null token where the text is padded
 
 
 def test_counting_does_not_depend_on_the_device(shape):
@@ -53,10 +57,11 @@ def test_counting_does_not_depend_on_the_device(shape):
         with torch.no_grad(), counter, sdpa_kernel(SDPBackend.MATH):
             bundle.denoiser(x, torch.tensor([80.0]), known=known, given=x, text=text)
 
-    real, torchs = work._Operations(), FlopCounterMode(display=False)
+    real, shapes, torchs = work._Operations(), work._Operations(), FlopCounterMode(display=False)
     operations(tiny(PLATFORMS["libero"]), real)
+    operations(tiny(PLATFORMS["libero"]).to("meta"), shapes)
     operations(tiny(PLATFORMS["libero"]).to("meta"), torchs)
-    assert real.count == torchs.get_total_flops() > 0
+    assert real.count == shapes.count == torchs.get_total_flops() > 0
 
 
 def test_what_is_encoded_and_decoded():
@@ -70,10 +75,9 @@ def test_what_is_encoded_and_decoded():
 
 
 @pytest.mark.parametrize("off", ["modulation", "text", "last_block"])
-def test_every_saving_saves(shape, off):
-    all_on = work.network_call(shape, "policy").flops
+def test_every_saving_saves(shape, call, off):
     without = shape.with_shortcuts(replace(Shortcuts(), **{off: False}))
-    assert work.network_call(without, "policy").flops > all_on
+    assert work.network_call(without, "policy").flops > call.flops
 
 
 def test_a_decision_by_phase():
