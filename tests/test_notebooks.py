@@ -6,11 +6,9 @@ import resource
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import jupytext
-import nbformat
 import pytest
-from nbclient import NotebookClient
 from two_arms import TwoArms, two_arms_checkpoint
 
 from workbench import opening, widgets
@@ -19,6 +17,10 @@ from workbench.course.verdict import stars
 from workbench.planning import run
 from workbench.widgets.explore import STILL
 
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
+
+# Jupyter's packages are imported by what reads a notebook: every process of a run collects this file.
 FOLDER = Path(__file__).parents[1] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("[0-9]*.ipynb"))
 TOUR, LESSON_PATHS = NOTEBOOKS[0], [FOLDER / f"{name}.ipynb" for name in LESSONS]
@@ -29,27 +31,41 @@ WIDGET_VERBS = ("explore", "scrub", "edit", "pick")
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
+def cells_of(path: Path) -> "list[NotebookNode]":
+    """The cells of a notebook or of its script."""
+    import jupytext
+
+    return jupytext.read(path).cells
+
+
+def opened(path: Path) -> "NotebookNode":
+    """A notebook, to be executed."""
+    import nbformat
+
+    return nbformat.read(path, as_version=4)
+
+
 def words(path: Path) -> str:
     """Everything that is written in a notebook."""
-    return "\n\n".join(cell.source for cell in jupytext.read(path).cells)
+    return "\n\n".join(cell.source for cell in cells_of(path))
 
 
 def test_there_is_a_tour_and_every_lesson():
     assert TOUR.name == "00_tour.ipynb"
     assert [path.stem for path in NOTEBOOKS[1:]] == list(LESSONS)
-    code = [cell for cell in jupytext.read(TOUR).cells if cell.cell_type == "code"]
+    code = [cell for cell in cells_of(TOUR) if cell.cell_type == "code"]
     assert "in a dozen cells" in words(TOUR) and len(code) == 12
 
 
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*.ipynb")), ids=lambda path: path.stem)
 def test_the_pair_agrees(path):
-    cells, script = (jupytext.read(place).cells for place in (path, path.with_suffix(".py")))
+    cells, script = (cells_of(place) for place in (path, path.with_suffix(".py")))
     assert [(cell.cell_type, cell.source) for cell in cells] == [(cell.cell_type, cell.source) for cell in script]
 
 
 @EACH
 def test_cells_are_short_and_saved_without_output(path):
-    for cell in jupytext.read(path).cells:
+    for cell in cells_of(path):
         assert len(cell.source.splitlines()) <= 15, cell.source
         assert not cell.get("outputs")
 
@@ -72,7 +88,7 @@ def test_it_says_what_for_how_long_and_where_to_go(path):
 
 @EACH
 def test_the_first_cell_installs_what_is_missing_and_else_does_nothing(path, monkeypatch):
-    first = next(cell.source for cell in jupytext.read(path).cells if cell.cell_type == "code")
+    first = next(cell.source for cell in cells_of(path) if cell.cell_type == "code")
     asked, before = [], list(sys.path)
     monkeypatch.setattr(sys, "path", list(before))
     monkeypatch.setattr(subprocess, "run", lambda command, check: asked.append(command))
@@ -103,14 +119,16 @@ def test_every_widget_is_met_in_a_lesson(name):
 
 @EACH_LESSON
 def test_predictions_come_before_their_reveal(path):
-    code = [cell.source for cell in jupytext.read(path).cells if cell.cell_type == "code"]
+    code = [cell.source for cell in cells_of(path) if cell.cell_type == "code"]
     guesses = [number for number, source in enumerate(code) if re.search(r"guess = None", source)]
     reveals = [number for number, source in enumerate(code) if "score.reveal" in source]
     assert len(reveals) >= 2 and min(guesses) < min(reveals)
     assert not set(guesses) & set(reveals), "the guess has a cell of its own: one can run it before the reveal"
 
 
-def execute(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
+def execute(notebook: "NotebookNode") -> "NotebookNode":
+    from nbclient import NotebookClient
+
     client = NotebookClient(notebook, timeout=400, kernel_name="python3", store_widget_state=False)
     return client.execute(cwd=str(FOLDER))
 
@@ -127,11 +145,11 @@ def taken() -> dict[str, float]:
     return {}
 
 
-def outputs(notebook: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
+def outputs(notebook: "NotebookNode") -> "list[NotebookNode]":
     return [output for cell in notebook.cells for output in cell.get("outputs", [])]
 
 
-def shown(notebook: nbformat.NotebookNode) -> list[str]:
+def shown(notebook: "NotebookNode") -> list[str]:
     """All HTML that is shown."""
     return [output.data.get("text/html", "") for output in outputs(notebook) if "data" in output]
 
@@ -140,7 +158,7 @@ def shown(notebook: nbformat.NotebookNode) -> list[str]:
 def test_the_tour_runs(taken):
     """It ends with eight cards and a real picture beside the imagined one."""
     before = seconds_of_children()
-    notebook = execute(nbformat.read(TOUR, as_version=4))
+    notebook = execute(opened(TOUR))
     taken[TOUR.stem] = seconds_of_children() - before
     html = shown(notebook)
     cards = [part for part in html if "#8" in part and "#1" in part]
@@ -152,7 +170,7 @@ def test_the_tour_runs(taken):
 @EACH_LESSON
 def test_a_lesson_runs_without_noise_and_leaves_still_figures(path, taken):
     before = seconds_of_children()
-    notebook = execute(nbformat.read(path, as_version=4))
+    notebook = execute(opened(path))
     taken[path.stem] = seconds_of_children() - before
     assert taken[path.stem] < MOST_SECONDS, "three minutes, whoever else is at work on this machine"
     assert not [output.text for output in outputs(notebook) if output.get("name") == "stderr"]
@@ -174,21 +192,23 @@ def test_all_together_take_fifteen_minutes_at_most(taken):
     assert sum(taken.values()) < MOST_IN_ALL, taken
 
 
-def solved(notebook: nbformat.NotebookNode, name: str) -> nbformat.NotebookNode:
+def solved(notebook: "NotebookNode", name: str) -> "NotebookNode":
     """The notebook with every exercise answered, after a first round of all of its cells: no hidden state."""
+    from nbformat import v4
+
     solutions = {exercise.name: exercise.solution.strip() for exercise in LESSONS[name]}
-    again = [nbformat.v4.new_code_cell(cell.source) for cell in notebook.cells if cell.cell_type == "code"]
+    again = [v4.new_code_cell(cell.source) for cell in notebook.cells if cell.cell_type == "code"]
     for cell in again:
         if asked := re.search(r'course\.check\("(\w+)"', cell.source):
             cell.source = re.sub(r"(?m)^answer = \.\.\..*$", lambda _: solutions[asked[1]], cell.source)
-    return nbformat.v4.new_notebook(cells=[*notebook.cells, *again], metadata=notebook.metadata)
+    return v4.new_notebook(cells=[*notebook.cells, *again], metadata=notebook.metadata)
 
 
 @pytest.mark.slow
 @pytest.mark.notebook
 @EACH_LESSON
 def test_a_lesson_runs_twice_and_its_exercises_can_be_solved_in_place(path):
-    notebook = execute(solved(nbformat.read(path, as_version=4), path.stem))
+    notebook = execute(solved(opened(path), path.stem))
     verdicts = [html for html in shown(notebook) if "<summary>Solution" in html]
     count = len(LESSONS[path.stem])
     assert len(verdicts) == 2 * count
@@ -203,7 +223,7 @@ def test_policy_world_model_and_value_of_another_robot(tmp_path, monkeypatch):
     monkeypatch.setattr(opening, "ProcessEnv", lambda suite, image_size: TwoArms(horizon=12))
     checkpoint = two_arms_checkpoint(tmp_path / "arms")
     assert len(run(opening.recorded(checkpoint, suite="aloha_sim"))) == 2
-    notebook = nbformat.read(FOLDER / "04_policy_world_model_value.ipynb", as_version=4)
+    notebook = opened(FOLDER / "04_policy_world_model_value.ipynb")
     first = next(cell for cell in notebook.cells if "CHECKPOINT, SUITE = " in cell.source)
     first.source = first.source.replace('"mini", None', f"{checkpoint!r}, 'aloha_sim'")
     notebook = execute(notebook)

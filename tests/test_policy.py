@@ -1,6 +1,7 @@
 """The steps in order, against upstream's numbers: parallel prediction and the autoregressive chain."""
 
 from dataclasses import replace
+from functools import reduce
 
 import golden_bundle
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 from workbench.diffusion import noise
 from workbench.diffusion.levels import upstream_calls
 from workbench.diffusion.samplers import schedule
+from workbench.latents import Latents
 from workbench.models.bundle import tiny
 from workbench.normalize import normalize_proprio
 from workbench.planning import run
@@ -43,11 +45,12 @@ def small():
 @pytest.mark.golden(*SAMPLER, reads=READS)
 def test_injected_proprio_is_upstreams(case, fidelity):
     case = golden_bundle.Case.read(case)
-    latents = case.query(case.bundle())
+    bundle = case.bundle()
+    latents = case.query(bundle)
     frame = latents.x[0, :, latents.layout.index("proprio")].flatten()
     expected = case.context["proprio_injected"][0]
     fidelity.exact("injected proprio", frame[: len(expected)], expected)
-    normalised = normalize_proprio(case.observation.proprio, case.bundle().stats)
+    normalised = normalize_proprio(case.observation.proprio, bundle.stats)
     fidelity.close("normalised proprio", normalised, case.context["proprio_normalised"], atol=1e-12)
 
 
@@ -56,30 +59,35 @@ def test_injected_proprio_is_upstreams(case, fidelity):
 def test_parallel_prediction_is_upstreams(case, fidelity, shortcuts):
     case = golden_bundle.Case.read(case)
     bundle = case.bundle(shortcuts=shortcuts)
-    query = case.query(bundle).ask("policy")
+    query, samples = case.query(bundle).ask("policy"), {}
     for name in [key for key in case.about if key.startswith("policy.n")]:
         about = case.about[name]
         calls = upstream_calls(about["requested_steps"])
         fidelity.exact("network calls", calls, about["network_calls"])
         fidelity.exact("known frames", query.known[0].int().tolist(), about["condition_mask"])
-        sample = denoise(bundle.denoiser, query, noise.draw([about["seed"]], bundle.layout), sigmas=schedule(calls))
-        compare(fidelity, case, bundle, name, sample, pictures=shortcuts)
+        start = noise.draw([about["seed"]], bundle.layout)
+        samples[name] = denoise(bundle.denoiser, query, start, sigmas=schedule(calls))
+    compare(fidelity, case, bundle, samples, pictures=shortcuts)
 
 
-def compare(fidelity, case, bundle, stage: str, sample, *, pictures: bool = True) -> None:
-    """Latents, and whatever else the file has of this stage: actions, value and, if asked for, pictures."""
-    data, about, said = case.data, case.about.get(stage, {}), extract(sample, bundle.stats)
-    fidelity.close(f"{stage} latents", sample.x, data[f"{stage}.latents"], atol=1e-4)
-    if f"{stage}.actions" in data:
-        fidelity.close(f"{stage} actions", said.actions[0], data[f"{stage}.actions"], atol=1e-4)
-    if "value" in about:
-        fidelity.close(f"{stage} value", said.value[0], about["value"], atol=1e-4)
-        raw = sample.x[0, :, bundle.layout.index("value")].mean()
-        fidelity.close(f"{stage} value frame", raw, about["value_raw_mean"], atol=1e-4)
-    if pictures and f"{stage}.future_image" in data:
-        seen = decode(bundle.tokenizer, sample)
-        for camera, expected in case.pictures(stage).items():
-            fidelity.pixels(f"{stage} pictures", seen[camera][0], expected)
+def compare(fidelity, case, bundle, samples, *, pictures: bool = True) -> None:
+    """Latents of every stage, and whatever else the file has of it: actions, value and, if asked for, pictures."""
+    data = case.data
+    for stage, sample in samples.items():
+        about, said = case.about.get(stage, {}), extract(sample, bundle.stats)
+        fidelity.close(f"{stage} latents", sample.x, data[f"{stage}.latents"], atol=1e-4)
+        if f"{stage}.actions" in data:
+            fidelity.close(f"{stage} actions", said.actions[0], data[f"{stage}.actions"], atol=1e-4)
+        if "value" in about:
+            fidelity.close(f"{stage} value", said.value[0], about["value"], atol=1e-4)
+            raw = sample.x[0, :, bundle.layout.index("value")].mean()
+            fidelity.close(f"{stage} value frame", raw, about["value_raw_mean"], atol=1e-4)
+    shown = [stage for stage in samples if pictures and f"{stage}.future_image" in data]
+    if shown:  # decoded together: they share their present
+        seen = decode(bundle.tokenizer, reduce(Latents.beside, [samples[stage] for stage in shown]))
+        for row, stage in enumerate(shown):
+            for camera, expected in case.pictures(stage).items():
+                fidelity.pixels(f"{stage} pictures", seen[camera][row], expected)
 
 
 @pytest.mark.golden(*SAMPLER, reads=READS)
@@ -107,7 +115,7 @@ def test_the_autoregressive_chain_is_upstreams(case, fidelity):
         latents = samples[before] if before else case.query(bundle)
         fidelity.exact(f"{stage} known frames", latents.ask(mode).known[0].int().tolist(), about["condition_mask"])
         samples[stage] = ask(bundle, latents, mode, seed=about["seed"], calls=about["network_calls"])
-        compare(fidelity, case, bundle, stage, samples[stage])
+    compare(fidelity, case, bundle, samples)
 
 
 @pytest.mark.golden("modes/*.json")

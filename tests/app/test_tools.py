@@ -3,17 +3,14 @@
 import asyncio
 import sys
 from collections.abc import Iterator
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
 
 import gradio as gr
 import httpx
-import jsonschema
 import numpy as np
 import pytest
 from served_app import serving
-
-pytest.importorskip("mcp", reason="needs the package mcp (the extra of that name)")
-from mcp import Client
-from mcp_types import CallToolResult, Tool
 
 from workbench import moments
 from workbench.app import main
@@ -27,6 +24,11 @@ from workbench.planning import run
 from workbench.planning.best_of_n import plan_events
 from workbench.planning.settings import PlanSettings
 
+if TYPE_CHECKING:
+    from mcp_types import CallToolResult, Tool
+
+# mcp and jsonschema take seconds to import, and every process of a run collects this file: what asks imports them.
+pytestmark = pytest.mark.skipif(find_spec("mcp") is None, reason="needs the package mcp (the extra of that name)")
 NAME = moments.available()[0]
 QUICK = {"candidates": 2, "calls": 1, "futures": 1, "values": 1}
 ERAS = ("auto", "legacy")
@@ -51,16 +53,20 @@ def address(mini) -> Iterator[str]:
         parts.close()
 
 
-def listed(address: str, mode: str = "auto") -> dict[str, Tool]:
-    async def ask() -> list[Tool]:
+def listed(address: str, mode: str = "auto") -> "dict[str, Tool]":
+    from mcp import Client
+
+    async def ask() -> "list[Tool]":
         async with Client(f"{address}/mcp", mode=mode) as client:
             return (await client.list_tools()).tools
 
     return {tool.name: tool for tool in asyncio.run(ask())}
 
 
-def call(address: str, tool: str, mode: str = "auto", **arguments: object) -> CallToolResult:
-    async def ask() -> CallToolResult:
+def call(address: str, tool: str, mode: str = "auto", **arguments: object) -> "CallToolResult":
+    from mcp import Client
+
+    async def ask() -> "CallToolResult":
         async with Client(f"{address}/mcp", mode=mode) as client:
             return await client.call_tool(tool, arguments)
 
@@ -69,6 +75,8 @@ def call(address: str, tool: str, mode: str = "auto", **arguments: object) -> Ca
 
 @pytest.mark.parametrize("mode", ERAS)
 def test_the_three_endpoints_are_the_tools_and_nothing_of_the_pages(address, mode):
+    import jsonschema
+
     tools = listed(address, mode)
     assert list(tools) == ["plan", "imagine", "value"]
     schema = tools["plan"].input_schema

@@ -3,15 +3,13 @@
 import re
 from pathlib import Path
 
-import ipywidgets
-import nbformat
 import pytest
 
 from workbench.course import LESSONS
 from workbench.course.formulas import FORMULA, formula_html, set_formulas
 from workbench.course.site import PLOTLY, build, notebooks, page
-from workbench.widgets.explore import STILL, Controls
 
+# Jupyter's packages are imported by the tests that need them: every process of a run collects this file.
 FOLDER = Path(__file__).parents[2] / "notebooks"
 FIGURE = {"data": [{"type": "scatter", "x": [0, 1], "y": [0, 1]}], "layout": {}}
 
@@ -33,12 +31,16 @@ def test_what_cannot_be_set_is_named():
 
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*.ipynb")), ids=lambda path: path.stem)
 def test_every_formula_of_the_course_can_be_set(path):
+    import nbformat
+
     for cell in nbformat.read(path, as_version=4).cells:
         if cell.cell_type == "markdown":
             assert set_formulas(cell.source).count("data:image/svg") == len(FORMULA.findall(cell.source))
 
 
 def test_a_page_fetches_nothing():
+    import nbformat
+
     shown = [nbformat.v4.new_output("display_data", {PLOTLY: FIGURE}) for _ in range(2)]
     cells = [
         nbformat.v4.new_markdown_cell("# A <b> title\n\n$x$ and [the next](02_next.ipynb)"),
@@ -53,6 +55,11 @@ def test_a_page_fetches_nothing():
 
 
 def test_a_widget_leaves_a_sentence_and_its_figure():
+    import ipywidgets
+    import nbformat
+
+    from workbench.widgets.explore import STILL, Controls
+
     bundles = [Controls([ipywidgets.IntSlider()])._repr_mimebundle_(), {"text/html": '<div class="wb">figure</div>'}]
     shown = [nbformat.v4.new_output("display_data", bundle) for bundle in bundles]
     html = page(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1", outputs=shown)]))
@@ -61,6 +68,8 @@ def test_a_widget_leaves_a_sentence_and_its_figure():
 
 
 def test_the_index_comes_first_and_names_every_notebook():
+    import nbformat
+
     paths = notebooks(FOLDER)
     assert paths[0].stem == "index" and {path.stem for path in paths[1:]} == {"00_tour", *LESSONS}
     text = nbformat.read(paths[0], as_version=4).cells[0].source
@@ -76,6 +85,8 @@ def test_a_wrong_name_or_folder_is_one_line(tmp_path):
 
 @pytest.mark.notebook
 def test_a_failing_cell_is_named(tmp_path):
+    import nbformat
+
     def write(name, *cells):
         kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
         nbformat.write(nbformat.v4.new_notebook(cells=list(cells), metadata=kernel), tmp_path / f"{name}.ipynb")

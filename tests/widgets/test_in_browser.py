@@ -6,7 +6,6 @@ import sys
 import time
 import urllib.request
 
-import nbformat
 import pytest
 from watched_page import headless, watched
 
@@ -44,6 +43,8 @@ WIDGETS = {
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory):
     """JupyterLab's address, in a folder with one notebook of all widgets."""
+    import nbformat  # here: every process of a run collects this file, for its seconds of imports
+
     folder = tmp_path_factory.mktemp("lab")
     cells = [nbformat.v4.new_code_cell(PREAMBLE)]
     cells += [nbformat.v4.new_code_cell(f"widgets.{call}") for call in WIDGETS]
