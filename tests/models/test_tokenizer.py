@@ -1,15 +1,19 @@
 """The tokenizer against upstream's numbers, and what its shortcuts rely on: nothing depends on what follows."""
 
+import copy
+
 import golden_bundle
 import numpy as np
 import pytest
 import torch
+from diffusers.models.autoencoders.autoencoder_kl_wan import WanRMS_norm
 from safetensors.torch import load_file
 
 from workbench import files
 from workbench.models.bundle import tiny
 from workbench.models.convert import tokenizer_weights
 from workbench.models.shortcuts import NONE
+from workbench.models.tokenizer import ChannelNorm
 from workbench.platforms import PLATFORMS
 
 
@@ -123,3 +127,23 @@ def test_what_rows_share_is_decoded_once_and_alike(causal):
     ours, plain = (one.tokenizer.decode(latents, [6, 7]) for one in (bundle, bundle.plain()))
     torch.testing.assert_close(ours, plain, atol=1e-5, rtol=0)
     assert bundle.tokenizer._shared_start(latents[:1].expand(3, -1, -1, -1, -1)) == 9
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_the_quick_norm_is_diffusers_with_its_gradients(dtype):
+    quick = WanRMS_norm(6, images=False).to(dtype)
+    with torch.no_grad():
+        quick.gamma.copy_(torch.linspace(0.5, 2, 6).view_as(quick.gamma))
+    slow = copy.deepcopy(quick)
+    quick.__class__ = ChannelNorm
+    x = torch.randn(2, 6, 1, 3, 4, generator=torch.Generator().manual_seed(0)).to(dtype)
+    x[0, :, 0, 0, 0] = 0  # no direction, and no gradient that is no number
+    found, gradients = [], []
+    for norm in (quick, slow):
+        given = x.clone().requires_grad_()
+        found.append(norm(given))
+        found[-1].float().pow(3).sum().backward()
+        gradients.append(torch.cat([given.grad.flatten(), norm.gamma.grad.flatten()]))
+    assert found[0].dtype == dtype and found[0].isfinite().all() and gradients[0].isfinite().all()
+    torch.testing.assert_close(*found)
+    torch.testing.assert_close(*gradients)

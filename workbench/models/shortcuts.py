@@ -21,6 +21,8 @@ class Shortcuts:
     """The frames that all rows have in common are decoded once (6)."""
     planes: bool = True
     """A convolution over time of one first frame is one over the plane."""
+    norms: bool = True
+    """The tokenizer's norms over channels in a few passes over memory."""
     compiled: bool = False
     """`torch.compile` of the blocks: a minute at first, then fewer passes over memory."""
 
@@ -30,4 +32,4 @@ class Shortcuts:
         return self.modulation or self.text or self.last_block or self.compiled
 
 
-ALL, NONE = Shortcuts(), Shortcuts(*[False] * 8)
+ALL, NONE = Shortcuts(), Shortcuts(*[False] * 9)
