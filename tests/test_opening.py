@@ -1,5 +1,7 @@
 """What the app and a notebook open on: shipped moments of the checkpoint's robot, else moments made on the spot."""
 
+from functools import cache
+
 import pytest
 from two_arms import TwoArms, two_arms_checkpoint
 
@@ -7,6 +9,15 @@ from workbench import moments, opening
 from workbench.models import checkpoints
 from workbench.planning import run
 from workbench.platforms import PLATFORMS
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _shipped_ones_are_read_once():
+    load = moments.load
+    shipped = cache(load)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(moments, "load", lambda name, *folder: load(name, *folder) if folder else shipped(name))
+        yield
 
 
 @pytest.fixture

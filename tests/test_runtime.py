@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from workbench import runtime
 
@@ -88,18 +89,23 @@ def test_an_attempt_gives_the_first_error_or_how_the_process_ended():
     assert runtime.attempt("import os; os.abort()", seconds=60) == "the process ended with code -6"
 
 
-def test_threads_are_limited_for_children_and_for_torch_if_it_is_there():
+def test_threads_are_limited_for_children_and_for_torch_if_it_is_there(monkeypatch):
     code = """
-import sys
+import os, sys
 from workbench import runtime
 runtime.limit_threads(2)
-assert "torch" not in sys.modules
-import torch
-torch.set_num_threads(2)
-runtime.limit_threads(1)
-assert torch.get_num_threads() == 1
+print("torch" in sys.modules, os.environ["OMP_NUM_THREADS"])
 """
-    assert fresh(code).stderr == ""
+    done = fresh(code)
+    assert (done.stdout.split(), done.stderr) == (["False", "2"], "")
+    before = torch.get_num_threads()
+    for variable in runtime.THREAD_VARIABLES:
+        monkeypatch.setenv(variable, "2")
+    torch.set_num_threads(2)
+    runtime.limit_threads(1)
+    found = torch.get_num_threads()
+    torch.set_num_threads(before)
+    assert (found, os.environ["OMP_NUM_THREADS"]) == (1, "1")
     assert 1 <= runtime.cores() <= os.cpu_count()
 
 

@@ -54,9 +54,14 @@ def test_a_sample_decodes_two_pictures_a_camera(samples, monkeypatch):
     assert len(decoded) == 4
 
 
+@pytest.fixture(scope="module")
+def whole(samples) -> list:
+    """Batches of more than an epoch, read without a stop."""
+    return list(itertools.islice(Loader(samples, prepare, size=12, seed=3).batches(), 16))
+
+
 @pytest.mark.parametrize("workers", [0, 2])
-def test_batches_resume_in_the_middle_of_an_epoch(samples, workers):
-    whole = list(itertools.islice(Loader(samples, prepare, size=12, seed=3).batches(), 16))
+def test_batches_resume_in_the_middle_of_an_epoch(samples, whole, workers):
     per_epoch = len(samples) // 12
     assert per_epoch < 15, "the run goes into a second epoch"
     later = Loader(samples, prepare, size=12, seed=3, workers=workers).batches(start=9)

@@ -57,6 +57,7 @@ def test_recovers_where_it_was(env, orders, trouble):
     for _ in range(3):
         env.step(PUSH)
     before = env.observe()
+    env._time_limit = 2.0  # seconds that the hanging call is waited for
     orders.write_text(trouble)
     after = env.observe()
     assert env.restarts == 1 and env.steps == 7

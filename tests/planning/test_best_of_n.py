@@ -81,7 +81,7 @@ def small():
 def test_batched_equals_serial(small):
     """3 x 5 ensembles together with every shortcut, and one sample after another without any."""
     bundle, moment = small
-    settings = PlanSettings(candidates=3)
+    settings = PlanSettings(candidates=2)
     plan = run(plan_events(bundle, None, moment, settings=settings))
     serial = serial_plan(bundle.plain(), bundle.plain(), moment, settings)
     assert largest_difference(plan, serial) < 1e-4

@@ -1,8 +1,10 @@
 """The whole chain on toy data: it runs, resumes bit for bit, and what it writes can be loaded and asked."""
 
 import json
+import multiprocessing
 import shutil
 from dataclasses import replace
+from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +18,7 @@ from workbench.data.writers import write_demonstrations, write_rollout
 from workbench.models import checkpoints
 from workbench.planning import run
 from workbench.policy import predict
+from workbench.training import workers
 from workbench.training.chain import run_stage
 from workbench.training.recipes import MINI, DenoiserRecipe, TokenizerRecipe
 from workbench.training.tokenizer import initial
@@ -101,7 +104,17 @@ def test_a_stopped_run_goes_on_bit_for_bit(data, finished, tmp_path):
         assert torch.equal(a, b), name
 
 
-def test_two_workers_take_halves_of_the_same_batch(data, tmp_path):
+class Forked:
+    """Processes that need not import anything again; what they are given could be sent to one that must."""
+
+    @staticmethod
+    def Process(*, target, args, daemon):
+        assert ForkingPickler.dumps((target, args))
+        return multiprocessing.get_context("fork").Process(target=target, args=args, daemon=daemon)
+
+
+def test_two_workers_take_halves_of_the_same_batch(data, tmp_path, monkeypatch):
+    monkeypatch.setattr(workers.mp, "get_context", lambda how: Forked)
     run(run_stage(TOY, "tokenizer", [data], tmp_path, workers=2))
     assert (tmp_path / "tokenizer/untrained/config.json").is_file()
 
