@@ -1,7 +1,9 @@
 """What every test may rely on: one thread, off-screen rendering, the golden folder, honest skips."""
 
+import gc
 import os
 import shutil
+from collections.abc import Generator
 from functools import cache
 from pathlib import Path
 
@@ -9,6 +11,8 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(variable, "1")  # before numpy and torch are imported: they read it once
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+
+gc.disable()  # until all is imported: to look for garbage meanwhile takes a fifth of that time, and there is little
 
 import fidelity as reference  # noqa: E402
 import pytest  # noqa: E402
@@ -48,6 +52,16 @@ def pytest_sessionstart() -> None:
     from workbench import runtime
 
     runtime.configure()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """What has been imported by its end stays: it is not looked through for garbage again."""
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.fixture(scope="session")

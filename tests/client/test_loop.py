@@ -120,7 +120,7 @@ def test_a_chunk_of_another_robot_is_not_executed():
 
 def test_a_server_that_goes_is_waited_for_and_then_the_robot_goes_on():
     gone = [None, Unreachable("gone"), Refused(503, "full"), None]
-    robot, ticks, figures = run(Server(script=gone), 200)
+    robot, ticks, figures = run(Server(script=gone), 120)
     assert figures.refused == 2 and figures.held > 2 * 0.2 * HZ * 0.8
     assert {"gone", "the policy server refused (503): full"} <= {tick.reason for tick in ticks}
     np.testing.assert_allclose(np.diff([np.zeros(14), *robot.commands], axis=0), fake_policy.STEP)

@@ -235,6 +235,6 @@ def test_it_is_served_and_driven(arm):
         robot = Rehearsal(client.contract(), size=(48, 48))
         pace = Pace(hz=10.0, execute_steps=5, ahead=2, deadline=30.0, max_age=30.0)
         words = "put the red cube on the plate"
-        ticks = list(drive(robot, client, words, pace=pace, limits=Limits(), steps=30))
+        ticks = list(drive(robot, client, words, pace=pace, limits=Limits(), steps=15))
     assert robot.commands and robot.commands[0].shape == (6,)
     assert any(tick.action is not None for tick in ticks)
