@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 
 from workbench.layout import Mode
@@ -178,29 +177,23 @@ class _Operations(TorchDispatchMode):
         return result
 
     def _run(self, func, args: tuple, kwargs: dict) -> object:
-        given = (args, tuple(kwargs.items()))
-        if func.is_view or func._schema.is_mutable or not _only_shapes(given):
+        given = None if func.is_view or func._schema.is_mutable else _described((args, tuple(kwargs.items())))
+        if given is None:
             return func(*args, **kwargs)
-        key = (func, _described(given))
-        if key in self._met:
-            shape, strides, dtype = self._met[key]
+        if (func, given) in self._met:
+            shape, strides, dtype = self._met[func, given]
             return torch.empty_strided(shape, strides, dtype=dtype, device="meta")
         result = func(*args, **kwargs)
         if isinstance(result, torch.Tensor) and result.device.type == "meta":
-            self._met[key] = result.shape, result.stride(), result.dtype
+            self._met[func, given] = result.shape, result.stride(), result.dtype
         return result
 
 
-def _only_shapes(given: object) -> bool:
-    """Whether there are tensors among the arguments and none has a content."""
-    tensors = [leaf for leaf in tree_leaves(given) if isinstance(leaf, torch.Tensor)]
-    return bool(tensors) and all(tensor.device.type == "meta" for tensor in tensors)
-
-
-def _described(given: object) -> object:
-    """All that the shape of a result depends on, as a key; a number's type is part of it (1 is not 1.0)."""
+def _described(given: object) -> tuple | None:
+    """All that the shape of a result depends on, as a key; None where a tensor has a content, which may matter, too."""
     if isinstance(given, torch.Tensor):
-        return given.shape, given.stride(), given.dtype
+        return (given.shape, given.stride(), given.dtype) if given.device.type == "meta" else None
     if isinstance(given, (tuple, list)):
-        return tuple(_described(one) for one in given)
-    return type(given), given
+        parts = [_described(one) for one in given]
+        return None if any(part is None for part in parts) else tuple(parts)
+    return type(given), given  # 1 is not 1.0
