@@ -24,7 +24,8 @@ class Watched(Panel):
     """The page's state: a moment and the last question about it, answered."""
 
     def __init__(self, parts: Parts, moment: RecordedMoment) -> None:
-        super().__init__(parts.engine, views.denoise_html, empty="")
+        names = parts.engine.robot.action_names
+        super().__init__(parts.engine, lambda seen: views.denoise_html(seen, names), empty="")
         self.moment = moment
 
 

@@ -41,7 +41,7 @@ class ChannelNorm(WanRMS_norm):
     """A norm over the channels of pictures: torch's own, over a dimension that is not the last, is slow on a CPU."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """As `WanRMS_norm`, three to forty times faster."""
+        """As `WanRMS_norm`, mostly three to fifteen times faster."""
         if not self.channel_first:
             return super().forward(x)
         wide = x.float()
