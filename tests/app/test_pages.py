@@ -501,6 +501,8 @@ def test_what_if_one_thing_were_different(page, address):
     expect(page.locator("#what-if .differs output")).to_have_text("+0.00")
     page.get_by_label("number input for plus").fill("0.5")
     page.get_by_label("number input for plus").press("Enter")
+    expect(page.get_by_label("range slider for plus")).to_have_value("0.5")
+    page.wait_for_timeout(500)  # what the page sends with a click is what it has taken in
     page.locator("#ask-action").click()
     expect(title).to_contain_text("every action +0.5", timeout=MINUTES)
     expect(page.locator("#what-if .measures")).to_contain_text("0.500 (rms", timeout=MINUTES)
