@@ -487,8 +487,12 @@ def test_values_recorded_and_asked_anew_on_one_episode(page, address):
     assert "tab=grid" in page.url
 
 
-# Alone it passes; after the other tests of this file a press of *Ask* was lost in two of two runs. To be understood.
-@pytest.mark.slow
+def at_rest(page):
+    """Look for as long as a person does: what is typed just as an answer ends or a tab opens, Gradio may put back."""
+    expect(page.locator("#what-if .progress")).to_have_count(0, timeout=MINUTES)
+    page.wait_for_timeout(500)
+
+
 def test_what_if_one_thing_were_different(page, address):
     page.goto(address + "what-if")
     title, rows = page.locator("#what-if h3"), page.locator("#what-if [data-answer]")
@@ -501,10 +505,10 @@ def test_what_if_one_thing_were_different(page, address):
     page.locator("#ask-action").click()
     expect(title).to_have_text("what if the same actions: nothing moves", timeout=MINUTES)
     expect(page.locator("#what-if .differs output")).to_have_text("+0.00")
+    at_rest(page)
     page.get_by_label("number input for plus").fill("0.5")
     page.get_by_label("number input for plus").press("Enter")
     expect(page.get_by_label("range slider for plus")).to_have_value("0.5")
-    page.wait_for_timeout(500)  # what the page sends with a click is what it has taken in
     page.locator("#ask-action").click()
     expect(title).to_contain_text("every action +0.5", timeout=MINUTES)
     expect(page.locator("#what-if .measures")).to_contain_text("0.500 (rms", timeout=MINUTES)
@@ -514,7 +518,9 @@ def test_what_if_one_thing_were_different(page, address):
     page.locator("#ask-scene").click()
     expect(title).to_contain_text("5 cm to the robot's left", timeout=MINUTES)
     expect(page.locator("#what-if .measures")).to_contain_text("the real future", timeout=MINUTES)
+    at_rest(page)
     page.get_by_role("tab", name="Instruction").click()
+    at_rest(page)
     page.get_by_label("what it is told").fill("make <b>coffee</b>")
     page.locator("#ask-instruction").click()
     expect(page.locator("#what-if .note")).to_contain_text("with unknown make, <b>coffee</b>", timeout=MINUTES)

@@ -76,3 +76,15 @@ def test_wandb_is_told_the_same_where_a_project_is_named(tmp_path, monkeypatch):
     assert (tmp_path / "wandb.id").read_text() == number, "a resumed run is the same run"
     Log(tmp_path / "metrics.jsonl", 0).close()
     assert (tmp_path / "wandb.id").read_text() != number, "one from the start is another"
+
+
+def test_wandb_without_a_login_is_one_line_that_says_what_to_do(tmp_path, monkeypatch):
+    pytest.importorskip("wandb").teardown()  # a process keeps the settings of its first run
+    monkeypatch.setenv("WANDB_PROJECT", "mini")
+    monkeypatch.setenv("WANDB_MODE", "online")
+    monkeypatch.setenv("NETRC", str(tmp_path / "none"))
+    monkeypatch.setenv("WANDB_CONFIG_DIR", str(tmp_path))
+    monkeypatch.delenv("WANDB_API_KEY", raising=False)
+    with pytest.raises(RuntimeError, match="wandb login") as caught:
+        Log(tmp_path / "metrics.jsonl", 0)
+    assert "\n" not in str(caught.value)

@@ -23,6 +23,9 @@ QUIET = {"show_progress": "hidden", "api_visibility": "private"}
 RUN = QUIET | {"concurrency_limit": None}
 """What runs takes turns in the worker, not in Gradio's queue."""
 
+ANEW = RUN | {"trigger_mode": "multiple"}
+"""The same for a button that stays in sight: what runs gives way to a press, which Gradio would drop."""
+
 AGAIN = RUN | {"trigger_mode": "always_last"}
 """The same for what runs at every change of a control: the last change counts."""
 

@@ -10,7 +10,7 @@ import gradio as gr
 from workbench import views
 from workbench.app.asked import Asked, Change, Known
 from workbench.app.panel import Panel
-from workbench.app.parts import AGAIN, QUIET, RUN, Parts
+from workbench.app.parts import AGAIN, ANEW, QUIET, Parts
 from workbench.app.settings import brought, slider
 from workbench.asking import AskSettings
 from workbench.moments import RecordedMoment
@@ -102,9 +102,9 @@ def build(demo: gr.Blocks, parts: Parts) -> None:
         return gr.Dropdown(named, value=shown.objects[0])
 
     for tab in (camera, *others, instruction, scene):
-        tab.button.click(asks(tab), tab.inputs, page, **RUN).then(on_objects, None, thing, **QUIET)
-    dream.click(on_dream, [chunks], page, **RUN).then(on_objects, None, thing, **QUIET)
-    words.submit(asks(instruction), instruction.inputs, page, **RUN)
+        tab.button.click(asks(tab), tab.inputs, page, **ANEW).then(on_objects, None, thing, **QUIET)
+    dream.click(on_dream, [chunks], page, **ANEW).then(on_objects, None, thing, **QUIET)
+    words.submit(asks(instruction), instruction.inputs, page, **ANEW)
     opened = demo.load(on_load, None, [strip, words], **QUIET)
     chosen = strip.select(on_moment, None, [strip, words], **QUIET)
     for event in (opened, chosen):

@@ -40,6 +40,7 @@ class Job:
     def __init__(self, work: Work, wake: Callable[[], None], *, watched: bool = True) -> None:
         self.result: Any = None
         self.since = time.monotonic()
+        """When it was asked for."""
         self.worked = 0.0
         """Seconds of the worker's time that it has had."""
         self.noticed = False

@@ -65,7 +65,8 @@ class TensorBoard:
 class WeightsAndBiases:
     """One run of the project WANDB_PROJECT, gone on with after a stop: its number is kept beside metrics.jsonl.
 
-    Everything else is wandb's own to set (WANDB_MODE=offline, WANDB_API_KEY, WANDB_ENTITY, ...).
+    Everything else is wandb's own to set (WANDB_MODE=offline, WANDB_API_KEY, WANDB_ENTITY, ...). RuntimeError, in
+    one line, where it cannot begin.
     """
 
     def __init__(self, folder: Path, start: int) -> None:
@@ -75,7 +76,13 @@ class WeightsAndBiases:
         if start == 0 or not kept.is_file():
             files.write_bytes(kept, secrets.token_hex(8).encode())
         name = folder.parent.name if folder.name == "train" else folder.name
-        self._run = wandb.init(id=kept.read_text(), resume="allow", dir=folder, name=name)
+        try:
+            self._run = wandb.init(id=kept.read_text(), resume="allow", dir=folder, name=name)
+        except wandb.Error as error:
+            why = " ".join(str(error).split())
+            raise RuntimeError(
+                f"WANDB_PROJECT is set, and wandb begins no run ({why}): `wandb login`, WANDB_MODE=offline, or unset it"
+            ) from None
 
     @staticmethod
     def wanted() -> bool:
