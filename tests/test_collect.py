@@ -12,7 +12,7 @@ import h5py
 import numpy as np
 import pytest
 
-from workbench.collect import Collected, Joined, collect
+from workbench.collect import Collected, Joined, Plan, collect
 from workbench.data import readers
 from workbench.envs.suites import FIRST_TRAINING_SEED
 
@@ -127,6 +127,14 @@ def test_closing_the_generator_cancels(tmp_path):
     assert 1 <= len(list(tmp_path.rglob("*.part"))) <= 4, "what is finished stays"
 
 
+def test_some_tasks_have_the_episodes_that_they_have_among_all(tmp_path):
+    everything = Plan("libero_mini_hard", range(6), tmp_path, 0, SIZE)
+    some = Plan("libero_mini_hard", (1, 4), tmp_path, 0, SIZE)
+    assert [job.task for job in some.demos(4)] == [1, 4, 1, 4]
+    assert set(some.demos(4)) <= set(everything.demos(12))
+    assert set(some.failures(4)) <= set(everything.failures(12))
+
+
 @pytest.mark.sim
 def test_another_seed_does_not_mix(collected):
     with pytest.raises(ValueError, match="holds demonstrations of seed 0 and size 32, asked for 1 and 32"):
@@ -137,7 +145,14 @@ def test_another_seed_does_not_mix(collected):
     "settings, message",
     [
         ({"suite": "libero_x", "demos": 1}, "known suites: libero_mini"),
-        ({"suite": "libero_goal", "demos": 1}, "scripted expert knows libero_mini"),
+        (
+            {"suite": "libero_goal", "demos": 1},
+            "scripted expert can: put the COLOUR cube .* not 'open the middle drawer",
+        ),
+        (
+            {"suite": "libero_mini", "demos": 1, "tasks": [0, 4]},
+            "unknown task 4 of suite libero_mini; known tasks: 0 '",
+        ),
         ({"suite": "libero_mini", "demos": -1}, "expected demos and failures >= 0"),
         ({"suite": "libero_mini", "demos": 1, "workers": 0}, "workers >= 1"),
     ],

@@ -171,6 +171,12 @@ def test_trials_are_spread_evenly_and_more_contain_fewer():
     assert [trial.seed for trial in fresh] == [trial.seed for trial in few]
 
 
+def test_trials_of_some_tasks_are_those_that_they_are_among_all():
+    some = trials([1, 3], 10, seed=1)
+    assert [sum(trial.task == task for trial in some) for task in range(4)] == [0, 5, 0, 5]
+    assert set(some) < set(trials(4, 20, seed=1))
+
+
 def test_a_suite_gives_one_result_a_trial(bundle, knowing):
     schedule = trials(2, 5, seed=3)
     events = run_suite(PointWorld(), LIBERO, alone(bundle, calls=1), schedule, suite="points")

@@ -209,6 +209,7 @@ def _plan(commands: argparse._SubParsersAction) -> None:
 def _rollout(commands: argparse._SubParsersAction) -> None:
     parser = _command(commands, "rollout", "closed-loop evaluation: results.json with intervals")
     parser.add_argument("--suite", default="libero_mini", help=SUITES)
+    _tasks(parser)
     parser.add_argument(
         "--episodes", type=COUNT, help="in total, evenly over the tasks; default: 50, with --budget 50 a task"
     )
@@ -238,9 +239,14 @@ def _rollout(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--out", default="runs/rollout", help="folder; an evaluation there continues")
 
 
+def _tasks(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--tasks", type=whole(0, 1000), nargs="+", metavar="N", help="only these of the suite's tasks")
+
+
 def _collect(commands: argparse._SubParsersAction) -> None:
     parser = _command(commands, "collect", "demonstrations and failures, or rollouts of a checkpoint")
     parser.add_argument("--suite", default="libero_mini", help=SUITES)
+    _tasks(parser)
     parser.add_argument("--demos", type=whole(0, 1_000_000), default=50, help="in total, evenly over the tasks")
     parser.add_argument("--failures", type=whole(0, 1_000_000), default=0, help="perturbed, in total")
     parser.add_argument("--checkpoint", help="rollouts of this policy instead of the scripted expert")

@@ -7,10 +7,11 @@ number): the same command makes the same data, whatever the number of processes.
 """
 
 import zlib
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import cycle
 from pathlib import Path
 
 import h5py
@@ -19,10 +20,10 @@ import numpy as np
 from workbench import files
 from workbench.cluster import expect_file
 from workbench.data import parts, writers
-from workbench.envs.experts import FAILURES, expert, mislead
+from workbench.envs.experts import FAILURES, expert, failures_of, goal_of, mislead
 from workbench.envs.libero import LiberoEnv, make_env
+from workbench.envs.suites import libero_assets, training_seed
 from workbench.envs.suites import suite as find_suite
-from workbench.envs.suites import training_seed
 from workbench.spread import spread
 from workbench.types import Episode
 
@@ -72,23 +73,28 @@ def collect(
     demos: int,
     failures: int = 0,
     out: str | Path,
+    tasks: Sequence[int] | None = None,
     seed: int = 0,
     workers: int | None = 2,
     ray: str | None = None,
     image_size: int = 128,
 ) -> Generator[Collected | Joined, None, list[Joined]]:
-    """Make `demos` demonstrations and `failures` failed episodes in total, evenly over the suite's tasks.
+    """Make `demos` demonstrations and `failures` failed episodes in total, evenly over `tasks`, or all of the suite's.
 
     Yields an event an episode and one a finished file; returns the latter. What `out` already holds is kept.
     `ray` is the address of a cluster whose machines share `out` (`spread.spread`).
-    Raises ValueError for an unknown suite or a folder collected with another seed.
+    Raises ValueError for an unknown suite, a task that no expert can do, or a folder collected with another seed.
     """
     if demos < 0 or failures < 0 or (workers is not None and workers < 1):
         given = f"{demos}, {failures} and {workers}"
         raise ValueError(f"expected demos and failures >= 0 and workers >= 1, got {given}")
-    if find_suite(suite).official:
-        raise ValueError(f"the scripted expert knows libero_mini and libero_mini_hard only, got {suite}")
-    plan = Plan(suite, Path(out), seed, image_size)
+    known = find_suite(suite)
+    chosen = known.choose(tasks)
+    for task in chosen:
+        goal_of(known.tasks[task])
+    if known.official:
+        libero_assets()
+    plan = Plan(suite, chosen, Path(out), seed, image_size)
     plan.check()
     yield from run_jobs(_missing(plan.demos(demos) + plan.failures(failures)), run_job, workers=workers, ray=ray)
     joined = []
@@ -118,30 +124,31 @@ class Plan:
     """What a collection consists of, and where everything goes."""
 
     suite: str
+    tasks: Sequence[int]
     out: Path
     seed: int
     image_size: int
 
     def demos(self, count: int) -> list[Job]:
         """Demonstrations that are not in their task's file yet."""
-        known = {task: self._numbers(task) for task in range(self._tasks)}
-        pairs = [(i % self._tasks, i // self._tasks) for i in range(count)]
+        known = {task: self._numbers(task) for task in self.tasks}
+        pairs = [(task, i // len(self.tasks)) for i, task in zip(range(count), cycle(self.tasks), strict=False)]
         missing = [(task, k) for task, k in pairs if k not in known[task]]
         return [self._job(task, "expert", k, self._part(task, k)) for task, k in missing]
 
     def failures(self, count: int) -> list[Job]:
         """Failed episodes: kinds in turn within each task."""
         jobs = []
-        for i in range(count):
-            task, k = i % self._tasks, i // self._tasks
-            kind = FAILURES[k % len(FAILURES)]
+        for i, task in zip(range(count), cycle(self.tasks), strict=False):
+            kinds, k = failures_of(find_suite(self.suite).tasks[task]), i // len(self.tasks)
+            kind = kinds[k % len(kinds)]
             name = f"{self._name(task)}_{kind}_{self.seed}_{k:04d}.hdf5"
             jobs.append(self._job(task, kind, k, self.out / "all_episodes" / self.suite / name))
         return jobs
 
     def check(self) -> None:
         """ValueError if the folder's demonstrations were made with another seed or picture size."""
-        for task in range(self._tasks):
+        for task in self.tasks:
             if self._file(task).exists():
                 with h5py.File(self._file(task)) as file:
                     have = tuple(int(file["data"].attrs[name]) for name in ("seed", "image_size"))
@@ -153,7 +160,7 @@ class Plan:
 
     def join(self) -> Iterator[Joined]:
         """Move finished parts into their tasks' files."""
-        for task in range(self._tasks):
+        for task in self.tasks:
             folder = self._part(task, 0).parent
             found = {int(part.stem.removeprefix("demo_")): part for part in folder.glob("*.part")}
             if found:
@@ -165,10 +172,6 @@ class Plan:
                 )
                 files.remove(folder)
                 yield Joined(str(self._file(task)), demos)
-
-    @property
-    def _tasks(self) -> int:
-        return len(find_suite(self.suite).tasks)
 
     def _job(self, task: int, kind: str, number: int, path: Path) -> Job:
         return Job(self.suite, task, kind, number, self.seed, str(path), self.image_size)

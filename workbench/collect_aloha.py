@@ -6,8 +6,9 @@ again does only what is missing, and an episode depends on its seed alone.
 """
 
 import zlib
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from functools import lru_cache
+from itertools import cycle
 from pathlib import Path
 
 import numpy as np
@@ -29,12 +30,13 @@ def collect(
     demos: int,
     failures: int = 0,
     out: str | Path,
+    tasks: Sequence[int] | None = None,
     seed: int = 0,
     workers: int | None = 2,
     ray: str | None = None,
     image_size: int = 256,
 ) -> Generator[Collected | Joined, None, list[Joined]]:
-    """Make `demos` demonstrations in total, evenly over the suite's tasks; what `out` already holds is kept.
+    """Make `demos` demonstrations in total, evenly over `tasks` (default: all); what `out` holds already is kept.
 
     Yields an event an episode and one a folder; returns the latter. Raises ValueError for what this expert cannot do,
     ModuleNotFoundError without gym-aloha.
@@ -44,15 +46,15 @@ def collect(
     if failures:
         raise ValueError(f"--failures: the expert of {suite} makes demonstrations only, got {failures}")
     assets()
-    names = find_suite(suite).files
-    folders = [Path(out) / name / "train" for name in names]
+    names, chosen = find_suite(suite).files, find_suite(suite).choose(tasks)
+    folders = {task: Path(out) / names[task] / "train" for task in chosen}
     jobs = []
-    for i in range(demos):
-        task, number = i % len(names), i // len(names)
+    for i, task in zip(range(demos), cycle(chosen), strict=False):
+        number = i // len(chosen)
         path = folders[task] / f"episode_{seed}_{number:04d}.hdf5"
         jobs.append(Job(suite, task, "expert", number, seed, str(path), image_size))
     yield from run_jobs([job for job in jobs if not Path(job.path).exists()], run_job, workers=workers, ray=ray)
-    joined = [Joined(str(folder), len(list(folder.glob("*.hdf5")))) for folder in folders]
+    joined = [Joined(str(folder), len(list(folder.glob("*.hdf5")))) for folder in folders.values()]
     yield from joined
     return joined
 

@@ -5,10 +5,11 @@ folder already holds is kept, so a stopped run continues.
 """
 
 import zlib
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import count, islice
 from pathlib import Path
 
 from workbench.cluster import expect_file
@@ -48,12 +49,13 @@ def collect_rollouts(
     *,
     episodes: int,
     out: str | Path,
+    tasks: Sequence[int] | None = None,
     seed: int = 0,
     sigma_min: float | None = None,
     workers: int | None = 2,
     ray: str | None = None,
 ) -> Generator[RolledOut, None, list[RolledOut]]:
-    """Roll out `checkpoint` alone for `episodes` in total, evenly over the suite's tasks.
+    """Roll out `checkpoint` alone for `episodes` in total, evenly over `tasks`, or all of the suite's.
 
     `sigma_min`: last noise level of its actions (default: its own); at a low one it strays more, which is what a
     planning model has to know about. The placements are the same ones. Writes
@@ -63,14 +65,15 @@ def collect_rollouts(
     from workbench.models import checkpoints
 
     digest = checkpoints.read_config(checkpoints.resolve(checkpoint))["files"]["denoiser.safetensors"][:8]
-    folder, tasks = Path(out) / "all_episodes" / find_suite(suite).name, len(find_suite(suite).tasks)
+    known = find_suite(suite)
+    folder, chosen = Path(out) / "all_episodes" / known.name, known.choose(tasks)
     strays = "" if sigma_min is None else f"_sigma{sigma_min:g}"
     jobs = [
         Rollout(
-            str(checkpoints.resolve(checkpoint)), suite, number % tasks, number, seed, sigma_min,
+            str(checkpoints.resolve(checkpoint)), suite, number % len(known.tasks), number, seed, sigma_min,
             str(folder / f"rollout_{digest}_seed{seed}{strays}_{number:05d}.hdf5"),
         )
-        for number in range(episodes)
+        for number in islice((number for number in count() if number % len(known.tasks) in chosen), episodes)
     ]  # fmt: skip
     jobs = [job for job in jobs if not Path(job.path).exists()]
     rolled_out = []

@@ -145,13 +145,14 @@ class EpisodeResult:
     """How far it got, in [0, 1], where the suite gives partial scores."""
 
 
-def trials(tasks: int, episodes: int, *, seed: int, fresh_inits: int | None = None) -> list[Trial]:
-    """The episodes of an evaluation: a total of `episodes`, spread evenly over `tasks`.
+def trials(tasks: int | Sequence[int], episodes: int, *, seed: int, fresh_inits: int | None = None) -> list[Trial]:
+    """The episodes of an evaluation: a total of `episodes`, spread evenly over `tasks`, so many or these.
 
     What does not divide goes to the first tasks. More episodes with the same seed contain the fewer.
     `fresh_inits` is the seed of new initial states, instead of the fixed ones.
     """
-    counts = [episodes // tasks + (task < episodes % tasks) for task in range(tasks)]
+    tasks = range(tasks) if isinstance(tasks, int) else tasks
+    counts = [episodes // len(tasks) + (i < episodes % len(tasks)) for i in range(len(tasks))]
     return [
         Trial(
             task=task,
@@ -160,7 +161,7 @@ def trials(tasks: int, episodes: int, *, seed: int, fresh_inits: int | None = No
             seed=episode_seed(seed, task, number),
             reset_seed=evaluation_seed(seed if fresh_inits is None else fresh_inits, task, number),
         )
-        for task, count in enumerate(counts)
+        for task, count in zip(tasks, counts, strict=True)
         for number in range(count)
     ]
 

@@ -1,8 +1,11 @@
 """The scripted expert solves its tasks; its perturbed kinds fail as they are meant to."""
 
+from contextlib import closing
+
 import numpy as np
 import pytest
 
+from workbench.envs.experts import FAILURES, Goal, failures_of, goal_of
 from workbench.envs.suites import training_seed
 
 pytestmark = pytest.mark.sim
@@ -26,6 +29,39 @@ def run(env, task: int, *, kind: str, key: int) -> np.ndarray:
         actions.append(action)
         if env.step(action) or env.steps == env.horizon:
             return np.stack(actions)
+
+
+def test_knows_what_its_instructions_ask_for():
+    assert goal_of("put the red cube in the bin") == Goal("red_cube_1_main", "square_bin_1_main")
+    assert goal_of("stack the blue cube on the red cube") == Goal("blue_cube_1_main", "red_cube_1_main")
+    soup = "pick up the alphabet soup and place it in the basket"
+    assert goal_of(soup) == Goal("alphabet_soup_1_main", "basket_1_main")
+    with pytest.raises(ValueError, match="not 'turn on the stove'"):
+        goal_of("turn on the stove")
+
+
+def test_with_one_basket_there_is_no_wrong_target():
+    soup = "pick up the alphabet soup and place it in the basket"
+    assert set(failures_of("put the red cube in the bin")) == set(FAILURES)
+    assert set(FAILURES) - set(failures_of(soup)) == {"wrong_target"}
+
+
+@pytest.mark.parametrize("task, leaves", [(0, "expert"), (4, "expert"), (0, "wrong_object")])
+def test_puts_things_into_liberos_basket(libero_assets, task, leaves):
+    """A can; a bottle, which is grasped near its top; and another thing than the one that was asked for."""
+    from workbench.envs.experts import expert
+    from workbench.envs.libero import make_env
+
+    with closing(make_env("libero_object", image_size=32)) as env:
+        env.reset(task, None, training_seed(9, task, 0))
+        basket = env.objects()["basket_1"]
+        for action in expert(env, seed=0, kind=leaves):
+            if env.step(action) or env.steps == 160:
+                break
+        inside = [n for n, x in env.objects().items() if np.abs(x - basket)[:2].max() < 0.07 and n != "basket_1"]
+        asked = goal_of(env.instruction).thing.removesuffix("_main")
+        assert len(inside) == 1
+        assert (inside == [asked]) == env.success == (leaves == "expert")
 
 
 @pytest.mark.parametrize("task", range(6))

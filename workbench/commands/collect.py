@@ -19,7 +19,7 @@ def run(options: argparse.Namespace) -> None:
     if options.suite in other_robots():
         from workbench.collect_aloha import collect
 
-    names = ["demos", "failures", "out", "seed", "ray", "image_size"]
+    names = ["demos", "failures", "out", "tasks", "seed", "ray", "image_size"]
     given = {name: getattr(options, name) for name in names}
     events = collect(options.suite, workers=processes(options), **given)
     with tqdm(total=options.demos + options.failures, unit="episode") as bar:
@@ -43,6 +43,7 @@ def _roll_out(options: argparse.Namespace) -> None:
         options.suite,
         episodes=options.demos,
         out=options.out,
+        tasks=options.tasks,
         seed=options.seed,
         sigma_min=options.sigma_min,
         workers=processes(options),

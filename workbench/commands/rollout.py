@@ -42,7 +42,7 @@ def run(options: argparse.Namespace) -> int:
         from workbench.results import compare, open_results
 
         against = open_results(options.compare) if options.compare else None
-        schedule = _schedule(options, len(suite.tasks))
+        schedule = _schedule(options, suite.choose(options.tasks))
         if checked:
             warnings = _check(policy, env(), schedule[0], suite, out)
         if options.preflight:
@@ -57,10 +57,10 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _schedule(options: argparse.Namespace, tasks: int) -> list["Trial"]:
+def _schedule(options: argparse.Namespace, tasks: Sequence[int]) -> list["Trial"]:
     from workbench.rollout import FIXED_INITS, balanced, trials
 
-    episodes = options.episodes or (FIXED_INITS * tasks if options.budget else EPISODES)
+    episodes = options.episodes or (FIXED_INITS * len(tasks) if options.budget else EPISODES)
     schedule = trials(tasks, episodes, seed=options.seed, fresh_inits=options.fresh_inits)
     return balanced(schedule) if options.budget else schedule
 

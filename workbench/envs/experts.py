@@ -25,11 +25,29 @@ OPEN, CLOSED = -1.0, 1.0
 GAIN = 20.0
 """Action per metre of distance; a full action asks the controller for 5 cm."""
 
-RELEASE_HEIGHT = {"plate": 0.012, "bin": 0.045, "cube": 0.010}
-"""Metres between the held cube's underside and what it is put on (the bin: its floor) when it is let go."""
-TOP = {"plate": 0.008, "bin": 0.006, "cube": 0.048}
-"""Height of the surface above the floor."""
 HALF_CUBE = 0.024
+FINGER = 0.045
+"""Metres from the fingertips to the hand: a taller thing is grasped nearer to its top than half of that."""
+
+
+@dataclass(frozen=True)
+class Surface:
+    """What a thing is put on or into; heights in metres."""
+
+    top: float
+    """Of the surface (a bin's or basket's floor) above the ground."""
+    gap: float
+    """Between the surface and the held thing's underside when it is let go."""
+    lift: float = 0.0
+    """By how much higher than over a bare table one carries and approaches, for the walls around it."""
+
+
+SURFACES = {
+    "plate": Surface(0.008, 0.012),
+    "bin": Surface(0.006, 0.045),
+    "cube": Surface(0.048, 0.010),
+    "basket": Surface(0.0, 0.06, lift=0.09),
+}
 
 
 @dataclass(frozen=True)
@@ -39,9 +57,9 @@ class Style:
     noise: float
     """Standard deviation of the autoregressive noise on the position action."""
     hover: float
-    """Height above the cube, in metres, from which it is approached."""
+    """Height above the thing, in metres, from which it is approached."""
     carry: float
-    """Height of the gripper while it carries, in metres."""
+    """Height of the gripper while it carries a cube over a bare table, in metres."""
     speed: float
     """Largest position action."""
     bow: float
@@ -70,23 +88,45 @@ class Waypoint:
 
 @dataclass(frozen=True)
 class Goal:
-    """Which cube goes onto what, as MuJoCo body names."""
+    """Which thing goes onto what, as MuJoCo body names."""
 
-    cube: str
+    thing: str
     target: str
 
     @property
-    def surface(self) -> str:
-        return next(name for name in ("plate", "bin", "cube") if name in self.target)
+    def surface(self) -> Surface:
+        return next(surface for name, surface in SURFACES.items() if name in self.target)
 
 
 def goal_of(instruction: str) -> Goal:
-    """The goal of one of our instructions, e.g. `put the red cube on the plate`."""
-    words = instruction.split()
-    cube = f"{words[2]}_cube_1_main"
-    if words[0] == "stack":
-        return Goal(cube, f"{words[-2]}_cube_1_main")
-    return Goal(cube, {"plate": "small_plate_1_main", "bin": "square_bin_1_main"}[words[-1]])
+    """The goal of an instruction of ours, e.g. `put the red cube on the plate`, or of the suite `libero_object`.
+
+    ValueError for any other one.
+    """
+    match instruction.split():
+        case "put", "the", colour, "cube", "on" | "in", "the", ("plate" | "bin") as place:
+            return Goal(_body(f"{colour}_cube"), PLACES[place])
+        case "stack", "the", colour, "cube", "on", "the", other, "cube":
+            return Goal(_body(f"{colour}_cube"), _body(f"{other}_cube"))
+        case "pick", "up", "the", *name, "and", "place", "it", "in", "the", "basket":
+            return Goal(_body("_".join(name)), _body("basket"))
+    known = "put the COLOUR cube on the plate / in the bin, stack one on the other, pick up the THING ... in the basket"
+    raise ValueError(f"the scripted expert can: {known}; not {instruction!r}")
+
+
+def failures_of(instruction: str) -> tuple[str, ...]:
+    """The kinds of failure that there are for an instruction: with one basket there is no wrong target."""
+    places = goal_of(instruction).target in (*PLACES.values(), *map(_body, CUBES))
+    return tuple(kind for kind in FAILURES if places or kind != "wrong_target")
+
+
+def _body(name: str) -> str:
+    """MuJoCo's name of the only object of that name."""
+    return f"{name}_1_main"
+
+
+CUBES = ("red_cube", "blue_cube")
+PLACES = {"plate": _body("small_plate"), "bin": _body("square_bin")}
 
 
 def expert(env: LiberoEnv, *, seed: int, kind: str = "expert") -> Iterator[np.ndarray]:
@@ -98,7 +138,7 @@ def expert(env: LiberoEnv, *, seed: int, kind: str = "expert") -> Iterator[np.nd
         raise ValueError(f"unknown kind {kind!r}; known kinds: expert, {', '.join(FAILURES)}")
     random = np.random.RandomState(seed)
     style = Style.draw(random, noise=(0.5, 0.9) if kind == "noisy" else (0.04, 0.16))
-    goal = _mistaken(goal_of(env.instruction), kind, random)
+    goal = _mistaken(env, goal_of(env.instruction), kind, random)
     noise = np.zeros(3)
     for point in _waypoints(env, goal, style, kind, random):
         noise = 0.8 * noise + 0.6 * style.noise * random.normal(size=3)
@@ -114,20 +154,19 @@ def mislead(env: LiberoEnv, *, seed: int) -> None:
     teaching the mistake.
     """
     random = np.random.RandomState([seed % 2**32, 1])
-    kind = random.choice(MISHAPS)
+    kind = random.choice([kind for kind in failures_of(env.instruction) if kind in MISHAPS])
     for action in islice(expert(env, seed=seed, kind=kind), random.randint(8, 61)):
         env.step(action)
 
 
-def _mistaken(goal: Goal, kind: str, random: np.random.RandomState) -> Goal:
+def _mistaken(env: LiberoEnv, goal: Goal, kind: str, random: np.random.RandomState) -> Goal:
     """The goal that a confused policy would pursue."""
-    other = goal.cube.replace("red", "x").replace("blue", "red").replace("x", "blue")
     if kind == "wrong_object":
-        target = goal.target if goal.surface != "cube" else goal.cube
-        return Goal(other, target)
+        others = {f"{name}_main" for name in env.objects()} - {goal.thing, _body("basket")}
+        other = random.choice(sorted(others))
+        return Goal(other, goal.target if other != goal.target else goal.thing)
     if kind == "wrong_target":
-        places = {"small_plate_1_main", "square_bin_1_main"} - {goal.target}
-        return Goal(goal.cube, random.choice(sorted(places)))
+        return Goal(goal.thing, random.choice(sorted(set(PLACES.values()) - {goal.target})))
     return goal
 
 
@@ -135,25 +174,45 @@ def _waypoints(
     env: LiberoEnv, goal: Goal, style: Style, kind: str, random: np.random.RandomState
 ) -> Iterator[Waypoint]:
     """Yield where the gripper should be next and whether open or closed, one a control step."""
-    grasp = _position(env, goal.cube)
+    surface, (grasp, held) = goal.surface, _grasp(env, goal.thing)
+    hover, carry = style.hover + surface.lift, style.carry + surface.lift + held - HALF_CUBE
     if kind == "miss":
         grasp = grasp + _offset(random, 0.035, 0.055)
     yield from _rise(env, style.hover)
-    yield from _descend(env, grasp, OPEN, height=style.hover, bow=style.bow)
+    yield from _descend(env, grasp, OPEN, height=hover, bow=style.bow)
     yield from _hold(_gripper(env), CLOSED, steps=6)
     start, place = _gripper(env), _position(env, goal.target)
-    lifted = _at_height(start, style.carry)
-    while _gripper(env)[2] < 0.7 * style.carry:
+    lifted = _at_height(start, carry)
+    while _gripper(env)[2] < 0.7 * carry:
         yield Waypoint(lifted, CLOSED)
     if kind == "drop":
-        way = lifted + random.uniform(0.25, 0.7) * (_at_height(place, style.carry) - lifted)
+        way = lifted + random.uniform(0.25, 0.7) * (_at_height(place, carry) - lifted)
         yield from _reach(env, way, CLOSED)
         yield from _hold(_gripper(env), OPEN, steps=8)
-    release = _at_height(place, TOP[goal.surface] + RELEASE_HEIGHT[goal.surface] + HALF_CUBE)
-    yield from _descend(env, release, CLOSED, height=style.carry - release[2], bow=style.bow)
+    release = _at_height(place, surface.top + surface.gap + held)
+    yield from _descend(env, release, CLOSED, height=carry - release[2], bow=style.bow)
     yield from _hold(release, OPEN, steps=6)
     while True:
-        yield Waypoint(_at_height(place, 0.15), OPEN)
+        yield Waypoint(_at_height(place, 0.15 + surface.lift), OPEN)
+
+
+def _grasp(env: LiberoEnv, body: str) -> tuple[Point, float]:
+    """Where to grasp a thing: in its middle, a tall one near its top; and how far above its underside that is."""
+    low, high = _heights(env, body)
+    middle = _position(env, body)
+    height = max(middle[2], high - FINGER)
+    return _at_height(middle, height), height - low
+
+
+def _heights(env: LiberoEnv, body: str) -> tuple[float, float]:
+    """The underside and the top of a body that others can touch, in metres above the ground."""
+    model, data = env.sim.model._model, env.sim.data
+    touched = [i for i in range(model.ngeom) if model.geom_bodyid[i] == model.body(body).id and model.geom_contype[i]]
+    centres, sizes = model.geom_aabb[touched, :3], model.geom_aabb[touched, 3:]
+    upwards = data.geom_xmat[touched].reshape(-1, 3, 3)[:, 2]
+    middles = data.geom_xpos[touched, 2] + (upwards * centres).sum(1)
+    reach = (np.abs(upwards) * sizes).sum(1)
+    return float((middles - reach).min()), float((middles + reach).max())
 
 
 def _rise(env: LiberoEnv, height: float) -> Iterator[Waypoint]:

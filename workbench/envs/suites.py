@@ -8,6 +8,7 @@ import importlib.util
 import os
 import runpy
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -62,6 +63,10 @@ class Suite:
             return int(task)
         known = ", ".join(f"{i} {name!r}" for i, name in enumerate(self.tasks))
         raise ValueError(f"unknown task {task!r} of suite {self.name}; known tasks: {known}")
+
+    def choose(self, tasks: Sequence[int] | None = None) -> tuple[int, ...]:
+        """Numbers of some of its tasks, in the benchmark's order, each once; None: all. ValueError as from `index`."""
+        return tuple(range(len(self.files))) if tasks is None else tuple(sorted({self.index(task) for task in tasks}))
 
     def python(self) -> str:
         """The interpreter its simulator runs under. FileNotFoundError says how to get one."""
