@@ -96,7 +96,9 @@ def collect(
         libero_assets()
     plan = Plan(suite, chosen, Path(out), seed, image_size)
     plan.check()
-    yield from run_jobs(_missing(plan.demos(demos) + plan.failures(failures)), run_job, workers=workers, ray=ray)
+    # Task by task: where tasks have scenes of their own, another task needs another simulator.
+    jobs = sorted(_missing(plan.demos(demos) + plan.failures(failures)), key=lambda job: job.task)
+    yield from run_jobs(jobs, run_job, workers=workers, ray=ray)
     joined = []
     for event in plan.join():
         joined.append(event)

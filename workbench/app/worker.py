@@ -1,7 +1,7 @@
 """One thread that advances all visitors' generators in turn, one event each: models and simulators live in it alone.
 
 So a slider does not wait behind somebody's best-of-8, and whoever presses *Plan* soon has something to look at: until
-then, and for a second of work at most, a job goes ahead of the others. What one job does to itself (an error, no
+then, and for some seconds of work at most, a job goes ahead of the others. What one job does to itself (an error, no
 memory left, being cancelled) ends that job and no other.
 """
 
@@ -19,8 +19,9 @@ LEAD = 64
 """Events that a job may be ahead of whoever looks at them; then others have its turns."""
 
 
-YOUNG = 1.0
-"""Seconds of work after which a job that has had nothing to show is like any other."""
+YOUNG = 5.0
+"""Seconds of work after which a job that has had nothing to show is like any other. Long beside the work until a first
+card, also where other programs have most of the processor: of jobs that lost their lead half-way, all would be late."""
 
 FOR_ALL = 8
 """Every so many turns are nobody's privilege, so that old jobs go on however many new ones come."""

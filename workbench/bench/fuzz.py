@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from tqdm import tqdm
 
 from workbench import files, moments
 from workbench.bench.serve import served
@@ -104,7 +105,7 @@ def measured(checkpoint: str, calls: int, seed: int) -> dict[str, Any]:
     asked = ("app", "--checkpoint", checkpoint, *(["--mcp"] if tools else []))
     name = moments.available()[0]
     chunk = moments.load(name).plan.candidates[0].actions.tolist()
-    fared, chance, memory = Fared(), random.Random(seed), []
+    fared, chance, memory, broken = Fared(), random.Random(seed), [], 0
     with (
         tempfile.TemporaryFile() as log,
         served(*asked, path="/", output=log) as (address, pid),
@@ -113,9 +114,12 @@ def measured(checkpoint: str, calls: int, seed: int) -> dict[str, Any]:
         caller = Caller(web, chance, name, chunk, tools=tools)
         marks = (min(WARM, calls // 2), calls // 2)
         start = time.perf_counter()
-        for k in range(calls):
+        for k in tqdm(range(calls), desc="calls", unit="call"):
             memory += [_mib(Process(pid))] * marks.count(k)
             caller.call(k, fared)
+            for problem in fared.broken[broken:]:
+                tqdm.write(problem)
+            broken = len(fared.broken)
         seconds = time.perf_counter() - start
         memory.append(_mib(Process(pid)))
         log.seek(0)
