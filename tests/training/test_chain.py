@@ -19,7 +19,7 @@ from workbench.models import checkpoints
 from workbench.planning import run
 from workbench.policy import predict
 from workbench.training import workers
-from workbench.training.chain import run_stage
+from workbench.training.chain import _with_weights_of, new_bundle, run_stage
 from workbench.training.recipes import MINI, DenoiserRecipe, TokenizerRecipe
 from workbench.training.tokenizer import initial
 from workbench.types import Episode, Observation
@@ -143,6 +143,24 @@ def test_a_tokenizer_may_start_with_another_checkpoints(finished):
     assert all(torch.equal(weight, theirs[name]) for name, weight in started.state_dict().items())
     with pytest.raises(ValueError, match="tokenizer of another shape than this recipe"):
         initial(TokenizerRecipe(vae=VAE | {"base_dim": 8}, init=str(finished / "toy")), seed=0)
+
+
+def test_a_policy_may_start_with_another_checkpoints_network_on_other_tasks(finished):
+    """Other words, larger pictures, longer chunks: what is known stays, and what is new is drawn."""
+    source = checkpoints.load(finished / "toy")
+    other = replace(TOY, spec=replace(TOY.spec, image_size=64, chunk_size=16))
+    soup = replace(episode(0), instruction="put the soup on the plate")
+    start = new_bundle(other, source.tokenizer, [soup], [], seed=5)
+    before, started = start.text, _with_weights_of(source, start)
+    assert (started.layout.chunk_size, started.layout.width) == (16, 2 * source.layout.width)
+    assert all(map(torch.equal, started.denoiser.state_dict().values(), source.denoiser.state_dict().values()))
+    vector = lambda text, word: text.words.weight[text.vocabulary.index(word)]  # noqa: E731
+    assert torch.equal(vector(started.text, "plate"), vector(source.text, "plate"))
+    assert "red" not in started.text.vocabulary and vector(started.text, "soup").shape == vector(before, "soup").shape
+    assert torch.equal(started.text.positions.weight, source.text.positions.weight)
+    wider = replace(TOY, net=TOY.net | {"num_layers": 2})
+    with pytest.raises(ValueError, match="another network or frames than this recipe"):
+        _with_weights_of(source, new_bundle(wider, source.tokenizer, [soup], [], seed=5))
 
 
 @pytest.mark.sim

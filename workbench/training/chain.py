@@ -87,20 +87,19 @@ def _policy(recipe: Recipe, data: Sequence[Path], out: Path, team: Team, seed: i
 
 
 def _with_weights_of(source: Bundle, start: Bundle) -> Bundle:
-    """`start` with the denoiser and the words of `source`. ValueError if they are of another shape."""
-    ours, theirs = (
-        (bundle.layout, bundle.denoiser.precondition.name, bundle.text.vocabulary, _shapes(bundle.denoiser))
-        for bundle in (start, source)
-    )
-    if ours != theirs:
-        raise ValueError(
-            f"init: {source.name} has another network, layout or words than this recipe: train from scratch"
-        )
-    return replace(start, denoiser=source.denoiser, text=source.text)
+    """`start` with the denoiser of `source`, and what it knows of the words; those that are new to it begin anew.
+
+    Tasks, pictures' size and chunks may be others. ValueError if the network or the order of frames is another.
+    """
+    if _network(source) != _network(start) or not isinstance(source.text, WordEmbedding):
+        raise ValueError(f"init: {source.name} has another network or frames than this recipe: train from scratch")
+    return replace(start, denoiser=source.denoiser, text=source.text.taught(start.text.vocabulary))
 
 
-def _shapes(denoiser: Denoiser) -> dict[str, torch.Size]:
-    return {name: tensor.shape for name, tensor in denoiser.state_dict().items()}
+def _network(bundle: Bundle) -> tuple:
+    """What the weights of one have to have in common with those of another."""
+    shapes = {name: tensor.shape for name, tensor in bundle.denoiser.state_dict().items()}
+    return bundle.layout.frames, bundle.denoiser.precondition.name, shapes
 
 
 def _planner(
