@@ -6,6 +6,7 @@ import pytest
 from two_arms import TwoArms, two_arms_checkpoint
 
 from workbench import moments, opening
+from workbench.control import tap
 from workbench.models import checkpoints
 from workbench.planning import run
 from workbench.platforms import PLATFORMS
@@ -46,8 +47,10 @@ def test_mini_opens_on_all_shipped_moments_and_a_suite_on_its_own():
 def test_another_robots_moments_are_made_once_with_their_truth(aloha):
     checkpoint, made = aloha
     work = opening.recorded(checkpoint)
-    assert str(next(work)) == "no recorded moment of aloha_sim is here: making 1 of 1, once ..."
-    (found,) = run(work).values()
+    assert str(next(work)) == "no recorded moment of aloha_sim is here: making 1 of 1 (minutes, once) ..."
+    said = []
+    (found,) = run(tap(work, lambda making: said.append(str(making)))).values()
+    assert said == [f"  1 of 1: candidate {k} of 8 executed" for k in range(1, 9)]
     plan = found.plan
     assert found.name == "aloha_sim-0-0-step3" and plan.moment.snapshot is not None
     assert tuple(plan.moment.observation.images) == PLATFORMS["aloha"].cameras

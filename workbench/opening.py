@@ -16,6 +16,7 @@ from workbench.envs.suites import Suite, other_robots, suites
 from workbench.envs.suites import suite as find_suite
 from workbench.models import checkpoints
 from workbench.moments import RecordedMoment
+from workbench.planning.events import Executed
 from workbench.planning.settings import PlanSettings
 
 PLACES = ((0, 1), (1, 3))
@@ -29,9 +30,14 @@ class Making:
     suite: str
     number: int
     total: int
+    tried: int = 0
+    """Candidates that have been executed; that is what takes long."""
+    candidates: int = 0
 
     def __str__(self) -> str:
-        return f"no recorded moment of {self.suite} is here: making {self.number} of {self.total}, once ..."
+        if self.tried:
+            return f"  {self.number} of {self.total}: candidate {self.tried} of {self.candidates} executed"
+        return f"no recorded moment of {self.suite} is here: making {self.number} of {self.total} (minutes, once) ..."
 
 
 def recorded(
@@ -74,8 +80,11 @@ def _made(checkpoint: str, planner: str | None, suite: Suite) -> Generator[Makin
             for number, (init, decisions) in enumerate(PLACES, 1):
                 yield Making(suite.name, number, len(PLACES))
                 where = {"suite": suite, "init": init, "decisions": decisions}
-                for _ in moments.record(env, policy, imagines, **where, settings=settings, out=folder):
-                    pass
+                tried = 0
+                for event in moments.record(env, policy, imagines, **where, settings=settings, out=folder):
+                    if isinstance(event, Executed):
+                        tried += 1
+                        yield Making(suite.name, number, len(PLACES), tried, settings.candidates)
     return {name: moments.load(name, folder) for name in moments.available(folder)}
 
 

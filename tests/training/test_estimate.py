@@ -102,7 +102,7 @@ def small(name: str, **given):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--preset", "cosmos-3"], "expected one of mini, mini-128, mini-aloha, cosmos-2b-libero, "),
+        (["--preset", "cosmos-3"], "expected one of mini, mini-128, mini-aloha, mini-object, cosmos-2b-libero, "),
         (["--preset", "mini", "--dry-run"], "--dry-run: expected one of cosmos-2b-libero, "),
         (["--preset", "cosmos-2b-libero"], "--data: expected a folder, got none"),
         (["--preset", "cosmos-2b-libero", "--dry-run", "--set", "batches=3"], "there are name, spec, init, batch"),

@@ -179,10 +179,22 @@ MINI_ALOHA = Recipe(
 )
 """Two arms, three cameras, chunks of 50, with the network and the tokenizer of a small LIBERO model."""
 
+MINI_OBJECT = replace(
+    MINI,
+    name="mini-object",
+    # LIBERO's own chunks; `mini`'s tokenizer and network take pictures of any size that their patches divide.
+    spec=replace(MINI.spec, chunk_size=16, execute_steps=16, image_size=128),
+    tokenizer=replace(MINI.tokenizer, init="mini", iterations=250, learning_rate=5e-4),
+    policy=replace(MINI.policy, iterations=1200, learning_rate=7e-4, warmup=100),
+    init="mini",
+    suites=("libero_object",),
+)
+"""Tasks of LIBERO-Object at 128 pixels, on from the small model that ships."""
+
 AnyRecipe = TypeVar("AnyRecipe")
 """A recipe, or another dataclass of numbers."""
 
-PRESETS: dict[str, Recipe] = {recipe.name: recipe for recipe in (MINI, MINI_128, MINI_ALOHA)}
+PRESETS: dict[str, Recipe] = {recipe.name: recipe for recipe in (MINI, MINI_128, MINI_ALOHA, MINI_OBJECT)}
 
 
 def with_settings(recipe: AnyRecipe, settings: Sequence[str]) -> AnyRecipe:
