@@ -113,7 +113,7 @@ class _Asking:
 
     def _ask(self, bundle: Bundle, latents: Latents, mode: Mode, calls: int, bounds: tuple[float, float]) -> Events:
         start = noise.draw([self.settings.seed], bundle.layout)
-        steps = trace(bundle.denoiser, latents.ask(mode), start, sigmas=schedule(calls, bounds=bounds))
+        steps = trace(bundle.denoiser, latents.ask(bundle.question(mode)), start, sigmas=schedule(calls, bounds=bounds))
         while True:
             try:
                 next(steps)

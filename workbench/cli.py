@@ -248,14 +248,14 @@ def _collect(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--suite", default="libero_mini", help=SUITES)
     _tasks(parser)
     parser.add_argument("--demos", type=whole(0, 1_000_000), default=50, help="in total, evenly over the tasks")
-    parser.add_argument("--failures", type=whole(0, 1_000_000), default=0, help="perturbed, in total")
+    parser.add_argument("--failures", type=whole(0, 1_000_000), help="perturbed, in total; default: none")
     parser.add_argument("--checkpoint", help="rollouts of this policy instead of the scripted expert")
     parser.add_argument("--sigma-min", type=float, help="its last noise level, default: its own; lower, it strays more")
     parser.add_argument("--out", required=True, help="folder of episodes; one that was stopped continues")
     parser.add_argument("--seed", type=SEED, default=0, help="of everything that is drawn")
     parser.add_argument("--workers", type=whole(1, 256), help="simulator processes; default: 2")
     _cluster(parser)
-    parser.add_argument("--image-size", type=whole(16, 1024), default=128, help="pixels")
+    parser.add_argument("--image-size", type=whole(16, 1024), help="pixels; default: 128")
 
 
 def _data(commands: argparse._SubParsersAction) -> None:
@@ -305,10 +305,10 @@ def _train(commands: argparse._SubParsersAction) -> None:
     published.add_argument(
         "--tokenizer", metavar="PATH", help="tokenizer.pth or a Wan2.1 VAE folder; default: the Hub's"
     )
+    published.add_argument("--lora", type=whole(0, 1024), metavar="RANK", help="train low-rank changes alone")
     published.add_argument(
-        "--lora", type=whole(0, 1024), default=0, metavar="RANK", help="train low-rank changes alone"
+        "--precision", choices=DTYPES[1:], help="of computing, default: bfloat16; weights are float32"
     )
-    published.add_argument("--precision", choices=DTYPES[1:], default="bfloat16", help="of computing; weights: float32")
     published.add_argument("--dry-run", action="store_true", help="memory, operations and time of a step; no training")
     published.add_argument(
         "--gpu", default="h100", help="--dry-run: h200, h100, a100-80, a100-40, l40s, a6000, rtx-4090"
@@ -347,6 +347,11 @@ def _convert(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("source", metavar="SOURCE", help="file.pt, folder with model/, or owner/name on the Hub")
     parser.add_argument("target", metavar="TARGET", help="folder; a checkpoint there is replaced")
     parser.add_argument("--platform", choices=PLATFORMS, help="default: what the source is named after")
+    parser.add_argument(
+        "--value",
+        choices=("v", "v_full"),
+        help="what its values were trained on: V(s') or V(s, a, s'); default: v_full, v where the name says planning",
+    )
     beside = parser.add_argument_group("files that do not lie beside the source")
     beside.add_argument("--stats", metavar="FILE", help="dataset_statistics.json")
     beside.add_argument("--text", metavar="FILE", help="table of text embeddings, t5_embeddings.pkl or .safetensors")
@@ -370,7 +375,7 @@ def _moments(commands: argparse._SubParsersAction) -> None:
 
 def _bench(commands: argparse._SubParsersAction) -> None:
     parser = _command(commands, "bench", "benchmarks, each against its reference in the same run")
-    names = "data, foresight, latency, path, planning, planning-quality, rollout or serve"
+    names = "app, data, foresight, fuzz, latency, paper, path, planning, planning-quality, rollout or serve"
     parser.add_argument("name", metavar="NAME", help=names)
     parser.add_argument("options", nargs=argparse.REMAINDER, help="the benchmark's own options")
 

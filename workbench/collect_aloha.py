@@ -34,7 +34,7 @@ def collect(
     seed: int = 0,
     workers: int | None = 2,
     ray: str | None = None,
-    image_size: int = 256,
+    image_size: int = 128,
 ) -> Generator[Collected | Joined, None, list[Joined]]:
     """Make `demos` demonstrations in total, evenly over `tasks` (default: all); what `out` holds already is kept.
 

@@ -10,35 +10,40 @@ from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
+from itertools import count
 from typing import Any
 
 import numpy as np
 
+from workbench.diffusion.samplers import StepTrace
 from workbench.envs.base import Env
 from workbench.interventions import Hand
 from workbench.models.bundle import Bundle
 from workbench.planning.best_of_n import plan_events
-from workbench.planning.events import Decided, Stepped
+from workbench.planning.events import Called, Decided, Stepped
 from workbench.planning.seeds import decision_seed
 from workbench.planning.settings import PlanSettings
 from workbench.platforms import PlatformSpec
-from workbench.policy import predict
-from workbench.types import Actions, Candidate, Moment, Observation, Plan
+from workbench.policy import predicting
+from workbench.types import Actions, Candidate, Moment, Observation, Plan, Prediction
 
 Events = Generator[Any, None, Any]
 Decide = Callable[[Moment, int], Events]
 """(moment, seed) -> generator of planning events that returns a `Plan`."""
 
 
-def alone(policy: Bundle, *, calls: int, pictures: bool = False) -> Decide:
-    """Decide by one run of the policy: a plan of one candidate, with what its parallel prediction says."""
+def alone(policy: Bundle, *, calls: int, sigma_min: float | None = None, pictures: bool = False) -> Decide:
+    """Decide by one run of the policy: a plan of one candidate, with what its parallel prediction says.
+
+    `sigma_min` is the last noise level; None: the checkpoint's.
+    """
     spec = policy.spec
     checkpoint = {"name": policy.name, "sha256": policy.sha256}
 
     def decide(moment: Moment, seed: int) -> Events:
-        yield from ()  # one network run, no events of its own
         start = time.perf_counter()
-        prediction = predict(policy, moment.observation, moment.instruction, seed=seed, calls=calls, pictures=pictures)
+        told = {"seed": seed, "calls": calls, "sigma_min": sigma_min, "pictures": pictures}
+        prediction = yield from _counted(predicting(policy, moment.observation, moment.instruction, **told), calls)
         candidate = Candidate(
             index=0,
             seed=seed,
@@ -57,12 +62,23 @@ def alone(policy: Bundle, *, calls: int, pictures: bool = False) -> Decide:
             choices={},
             network_calls=calls,
             seconds={"propose": time.perf_counter() - start},
-            config={"candidates": 1, "calls": calls, "seed": seed},
+            config={"candidates": 1, "calls": calls, "seed": seed, "sigma_min": sigma_min},
             checkpoints={"policy": checkpoint, "planner": checkpoint},
             gamma=spec.gamma,
         )
 
     return decide
+
+
+def _counted(steps: Generator[StepTrace, None, Prediction], calls: int) -> Generator[Called, None, Prediction]:
+    """The steps of a prediction as events."""
+    for done in count(1):
+        try:
+            next(steps)
+        except StopIteration as end:
+            return end.value
+        yield Called("propose", done, calls)
+    raise AssertionError("unreachable")
 
 
 def best_of_n(policy: Bundle, planner: Bundle, settings: PlanSettings, *, pictures: bool = True) -> Decide:
@@ -78,7 +94,7 @@ def best_of_n(policy: Bundle, planner: Bundle, settings: PlanSettings, *, pictur
 def decider(policy: Bundle, planner: Bundle | None, settings: PlanSettings, *, pictures: bool = False) -> Decide:
     """Best-of-N with `planner`, without one the policy alone. `pictures`: decisions carry imagined ones."""
     if planner is None:
-        return alone(policy, calls=settings.calls, pictures=pictures)
+        return alone(policy, calls=settings.calls, sigma_min=settings.sigma_min, pictures=pictures)
     return best_of_n(policy, planner, settings, pictures=pictures)
 
 

@@ -77,7 +77,7 @@ def denoise_events(
     latents = encode(bundle, observation, instruction)
     for mode in BEFORE[question.mode]:
         latents = ask(bundle, latents, mode, seed=question.seeds[0], calls=bundle.spec.calls)
-    latents = latents.ask(question.mode)
+    latents = latents.ask(bundle.question(question.mode))
     start = noise.draw(question.seeds, bundle.layout)
     calls: list[StepTrace] = []
     for call in trace(bundle.denoiser, latents, start, sigmas=sigmas, sampler=question.sampler):

@@ -1,13 +1,14 @@
 """The policy: the steps in order. One query in, actions, imagined future and value out (METHOD.md 6.3)."""
 
+from collections.abc import Generator
 from dataclasses import replace
 
 from workbench.diffusion import noise
-from workbench.diffusion.samplers import schedule
+from workbench.diffusion.samplers import StepTrace, schedule
 from workbench.latents import Latents
 from workbench.layout import Mode
 from workbench.models.bundle import Bundle
-from workbench.steps import decode, denoise, encode, extract
+from workbench.steps import decode, denoise, encode, extract, trace
 from workbench.types import Observation, Prediction
 
 
@@ -24,8 +25,29 @@ def predict(
 
     `calls`: network calls (default: the platform's). `pictures`: also decode the imagined future.
     """
-    latents = encode(bundle, observation, instruction, decodable=pictures)
-    latents = ask(bundle, latents, "policy", seed=seed, calls=calls or bundle.spec.calls)
+    steps = predicting(bundle, observation, instruction, seed=seed, calls=calls, pictures=pictures)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return end.value
+
+
+def predicting(
+    bundle: Bundle,
+    observation: Observation,
+    instruction: str,
+    *,
+    seed: int = 0,
+    calls: int | None = None,
+    sigma_min: float | None = None,
+    pictures: bool = False,
+) -> Generator[StepTrace, None, Prediction]:
+    """`predict`, network call by network call. `sigma_min`: last noise level (default: the platform's)."""
+    latents = encode(bundle, observation, instruction, decodable=pictures).ask("policy")
+    first, last = bundle.spec.sigmas
+    sigmas = schedule(calls or bundle.spec.calls, bounds=(first, sigma_min or last))
+    latents = yield from trace(bundle.denoiser, latents, noise.draw([seed], bundle.layout), sigmas=sigmas)
     return read(bundle, latents, pictures=pictures)
 
 
@@ -38,7 +60,7 @@ def predict_in_turn(
     calls: int | None = None,
     future_calls: int = 1,
     value_calls: int = 1,
-    value: Mode = "v",
+    value: str = "v",
 ) -> Prediction:
     """The same, one thing after another: actions, then the future that they lead to, then its value.
 
@@ -48,7 +70,7 @@ def predict_in_turn(
     latents = ask(bundle, latents, "policy", seed=seed, calls=calls or bundle.spec.calls)
     if value != "q":
         latents = ask(bundle, latents, "world_model", seed=seed, calls=future_calls)
-    final = ask(bundle, latents, value, seed=seed, calls=value_calls)
+    final = ask(bundle, latents, bundle.question(value), seed=seed, calls=value_calls)
     said = extract(final, bundle.stats)
     return replace(read(bundle, latents, pictures=True), value=float(said.value[0]))
 

@@ -81,7 +81,7 @@ def decision(shape: Bundle, settings: PlanSettings, *, batched: bool = True) -> 
     if settings.value == "v":
         work["imagine"] = each * sum(settings.member_calls("imagine")) * network_call(shape, "world_model")
         work["decode"] = decoding(shape, futures) if batched else futures * decoding(shape, 1)
-        work["value"] = futures * sum(settings.member_calls("value")) * network_call(shape, "v")
+        work["value"] = futures * sum(settings.member_calls("value")) * network_call(shape, shape.question("v"))
     else:
         work["decode"] = decoding(shape, each) if batched else each * decoding(shape, 1)
         work["value"] = each * sum(settings.member_calls("value")) * network_call(shape, "q")

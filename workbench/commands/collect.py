@@ -11,6 +11,7 @@ from workbench.commands.live import follow, processes
 def run(options: argparse.Namespace) -> None:
     """Collect demonstrations and failures of the scripted expert, or rollouts of a checkpoint."""
     if options.checkpoint:
+        _refuse(options, "a policy's rollouts", failures="they fail on their own", image_size="they have its own size")
         _roll_out(options)
         return
     from workbench.collect import Collected, collect
@@ -20,9 +21,9 @@ def run(options: argparse.Namespace) -> None:
         from workbench.collect_aloha import collect
 
     names = ["demos", "failures", "out", "tasks", "seed", "ray", "image_size"]
-    given = {name: getattr(options, name) for name in names}
+    given = {name: value for name in names if (value := getattr(options, name)) is not None}
     events = collect(options.suite, workers=processes(options), **given)
-    with tqdm(total=options.demos + options.failures, unit="episode") as bar:
+    with tqdm(total=options.demos + (options.failures or 0), unit="episode") as bar:
 
         def see(event: Any) -> None:
             if isinstance(event, Collected):
@@ -33,6 +34,13 @@ def run(options: argparse.Namespace) -> None:
         joined = follow(events, see)
     for file in joined:
         print(f"{file.demos} demonstrations in {file.path}")
+
+
+def _refuse(options: argparse.Namespace, what: str, **reasons: str) -> None:
+    """ValueError for an option that has no meaning here."""
+    for name, reason in reasons.items():
+        if (value := getattr(options, name)) is not None:
+            raise ValueError(f"--{name.replace('_', '-')}: expected none for {what}, {reason}; got {value}")
 
 
 def _roll_out(options: argparse.Namespace) -> None:

@@ -18,7 +18,7 @@ def run(options: argparse.Namespace) -> None:
     converted = checkpoints.convert(
         options.source,
         options.target,
-        checkpoints.Given(options.platform, **files),
+        checkpoints.Given(options.platform, **files, value=options.value),
         planner=options.planner,
         dtype=getattr(torch, options.dtype),
     )

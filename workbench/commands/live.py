@@ -110,9 +110,5 @@ def load(options: argparse.Namespace, *, threads: int = 0) -> tuple["Bundle", "B
     settings = PlanSettings(**{name: getattr(options, name) for name in SETTINGS})
     dtype = checkpoints.COMPUTE.get(options.dtype)  # none for auto
     policy, planner = checkpoints.load_pair(options.checkpoint, options.planner_checkpoint, dtype=dtype)
-    if settings.value not in planner.value_modes:
-        raise ValueError(
-            f"--value: expected {' or '.join(planner.value_modes)}, which {planner.name} was trained for, "
-            f"got {settings.value}: choose that or another --planner-checkpoint"
-        )
+    planner.question(settings.value)
     return policy, planner, settings

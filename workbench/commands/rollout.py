@@ -139,7 +139,8 @@ def _evaluated(
     config |= {"checkpoint": policy.name, "sha256": policy.sha256, "planner": options.planner}
     config |= {"dtype": str(policy.denoiser.dtype).removeprefix("torch.")}
     if not planned:
-        return config | {"calls": settings.calls}
+        lower = {} if settings.sigma_min is None else {"sigma_min": settings.sigma_min}
+        return config | {"calls": settings.calls} | lower
     return config | {
         "planner_checkpoint": planner.name,
         "planner_sha256": planner.sha256,

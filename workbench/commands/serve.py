@@ -10,7 +10,7 @@ def run(options: argparse.Namespace) -> None:
     """Serve a checkpoint until interrupted."""
     import uvicorn
 
-    from workbench.control import Events, alone, best_of_n
+    from workbench.control import Events, decider
     from workbench.serve import Line, Server, application
     from workbench.serve.web import check_exposure, config
     from workbench.types import Moment
@@ -21,9 +21,8 @@ def run(options: argparse.Namespace) -> None:
     policy, planner, settings = load(options)
 
     def decide(moment: Moment, seed: int, pictures: bool) -> Events:
-        if options.planner == "none":
-            return alone(policy, calls=settings.calls, pictures=pictures)(moment, seed)
-        return best_of_n(policy, planner, settings, pictures=pictures)(moment, seed)
+        plans = planner if options.planner == "best-of-n" else None
+        return decider(policy, plans, settings, pictures=pictures)(moment, seed)
 
     bounds = {"actions_min": policy.stats.actions_min, "actions_max": policy.stats.actions_max}
     contract = Contract.of(policy.spec, checkpoint=policy.name, **bounds)

@@ -22,13 +22,18 @@ def run(options: argparse.Namespace) -> None:
     known = {**PRESETS, **PUBLISHED}
     if options.preset not in known:
         raise ValueError(f"--preset: expected one of {', '.join(known)}; got {options.preset!r}")
+    published = options.preset in PUBLISHED
+    for name in ("stage",) if published else ("init", "text", "tokenizer", "lora", "precision"):
+        if getattr(options, name) is not None:
+            ours, theirs = ("the chain of a small model", "cosmos-2b") if published else ("cosmos-2b", "a small model")
+            raise ValueError(f"--{name}: it belongs to {ours}, not to {theirs}: leave it out, or see --set")
     if options.dry_run:
         _estimate(options)
         return
     for name in ("data", "out"):
         if not getattr(options, name):
             raise ValueError(f"--{name}: expected a folder, got none")
-    (_finetune if options.preset in PUBLISHED else _chain)(options)
+    (_finetune if published else _chain)(options)
 
 
 def _chain(options: argparse.Namespace) -> None:
@@ -60,7 +65,7 @@ def _estimate(options: argparse.Namespace) -> None:
     if options.preset not in PUBLISHED:
         raise ValueError(f"--dry-run: expected one of {', '.join(PUBLISHED)}; got {options.preset!r}")
     run = with_settings(PUBLISHED[options.preset], options.set)
-    print(estimate(run, Hardware(options.gpu, options.gpus), lora=options.lora))
+    print(estimate(run, Hardware(options.gpu, options.gpus), lora=options.lora or 0))
 
 
 def _finetune(options: argparse.Namespace) -> None:
@@ -96,9 +101,9 @@ def _settings(options: argparse.Namespace, init: str) -> "Settings":
     text, tokenizer = (Path(path).expanduser() if path else None for path in (options.text, options.tokenizer))
     return Settings(
         Sources(options.init or init, text, tokenizer),
-        precision=getattr(torch, options.precision),
+        precision=getattr(torch, options.precision or "bfloat16"),
         readers=options.workers,
-        lora=options.lora,
+        lora=options.lora or 0,
         seed=options.seed,
     )
 

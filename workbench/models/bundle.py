@@ -6,7 +6,7 @@ import torch
 from diffusers import AutoencoderKLWan, CosmosTransformer3DModel
 
 from workbench.diffusion.precondition import PRECONDITIONS
-from workbench.layout import LatentLayout
+from workbench.layout import LatentLayout, Mode
 from workbench.models.denoiser import Denoiser
 from workbench.models.shortcuts import NONE, Shortcuts
 from workbench.models.text import TextEncoder, WordEmbedding
@@ -30,9 +30,24 @@ class Bundle:
     planner: str | None = None
     """Name of the checkpoint that imagines and values for this one; None: itself."""
     value_modes: tuple[str, ...] = ("v",)
-    """Which value questions it was trained on, "v" or "q"; the first is the default."""
+    """Which value questions it was trained on: "v", V(s'); "v_full", V(s, a, s'); "q", Q(s, a)."""
     suites: tuple[str, ...] = field(default=())
     """The suites it was trained for."""
+
+    def question(self, asked: str) -> Mode:
+        """How this network is asked: "v", for the value of what is imagined, from the frames that it has learned it from.
+
+        ValueError for a value that it was not trained for; other modes are asked as they are.
+        """
+        known = {"v": ("v", "v_full"), "q": ("q",)}.get(asked, (asked,))
+        learned = (*self.value_modes, "policy", "world_model")
+        if (mode := next((mode for mode in known if mode in learned), None)) is None:
+            can = " or ".join(sorted({mode[0] for mode in self.value_modes}, reverse=True))
+            raise ValueError(
+                f"value: expected {can}, which {self.name} was trained for, got {asked}: choose that or another "
+                "planner checkpoint"
+            )
+        return mode
 
     @property
     def device(self) -> torch.device:
@@ -129,4 +144,5 @@ def tiny(spec: PlatformSpec, *, seed: int = 0, causal: bool = True, words: str =
     )
     denoiser = Denoiser(net.eval(), PRECONDITIONS["rectified_flow"], text_positions=16)
     tokenizer = Tokenizer(vae.eval(), causal=causal)
-    return Bundle("tiny", spec, layout, denoiser.eval(), tokenizer.eval(), text.eval(), stats)
+    asked = ("v", "v_full", "q")
+    return Bundle("tiny", spec, layout, denoiser.eval(), tokenizer.eval(), text.eval(), stats, value_modes=asked)

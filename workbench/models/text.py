@@ -48,13 +48,21 @@ class WordEmbedding(nn.Module):
         """Embedding of `instruction`; the same tensor for the same words while the weights stay."""
         if torch.is_grad_enabled():
             return self(self.tokens(instruction)[None])
-        version = (self.words.weight._version, self.words.weight.data_ptr())
-        key = (instruction, *version)
+        key = (instruction, self.words.weight._version, self.positions.weight._version)
         if key not in self._kept:
             if len(self._kept) > 256:
                 self._kept.clear()
             self._kept[key] = self(self.tokens(instruction)[None])
         return self._kept[key]
+
+    def _apply(self, fn, recurse: bool = True):
+        self._kept.clear()
+        return super()._apply(fn, recurse)
+
+    def load_state_dict(self, *args, **kwargs):
+        """As torch's, and forgets what was computed with the old weights."""
+        self._kept.clear()
+        return super().load_state_dict(*args, **kwargs)
 
     def forward(self, tokens: Tensor) -> Float[Tensor, "b l e"]:
         """Embeddings of token numbers (b, l); -1 is padding and gives zero rows."""

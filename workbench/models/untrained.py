@@ -67,6 +67,7 @@ def untrained(name: str, *, device: str | None = None, dtype: torch.dtype | None
         tokenizer=Tokenizer(vae).eval(),
         text=text.eval(),
         stats=_unit(spec),
+        value_modes=("v", "q"),
     )
     return bundle.to_dtype(settings[1]).to(device)
 

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from workbench import files
 from workbench.diffusion.precondition import RECTIFIED_FLOW
+from workbench.layout import Mode
 from workbench.models import convert, hub
 from workbench.models.bundle import Bundle
 from workbench.models.denoiser import Denoiser
@@ -41,6 +42,8 @@ class Given:
     stats: Path | None = None
     text: Path | None = None
     tokenizer: Path | None = None
+    value: Mode | None = None
+    """Which value it was trained for."""
 
 
 @dataclass(frozen=True)
@@ -54,11 +57,13 @@ class Parts:
     text: Path | None
     tokenizer: Path | None
     """None: Wan2.1's from the Hub."""
+    value: Mode = "v_full"
+    """V(s, a, s'), as the published policies; the planning model is trained for V(s') (METHOD.md 5.2)."""
 
     def describe(self) -> str:
         """Names, sizes and times: another text when a file has changed."""
         found = (self.weights, self.stats, self.text, self.tokenizer)
-        return "; ".join([self.platform, *(_describe(path) for path in found if path)])
+        return "; ".join([self.platform, self.value, *(_describe(path) for path in found if path)])
 
 
 def _describe(path: Path) -> str:
@@ -96,7 +101,8 @@ def find(source: Path, given: Given, *, called: str = "") -> Parts:
     for path in (stats, text, tokenizer):
         if path is not None and not path.exists():
             raise FileNotFoundError(f"expected a file at {path}, found none: check the path")
-    return Parts(weights, platform, stats, text, tokenizer)
+    planning = "planning" in (called or f"{weights.name} {beside.name}").lower()
+    return Parts(weights, platform, stats, text, tokenizer, given.value or ("v" if planning else "v_full"))
 
 
 def read(parts: Parts, *, name: str) -> tuple[Bundle, list[str]]:
@@ -131,6 +137,7 @@ def read(parts: Parts, *, name: str) -> tuple[Bundle, list[str]]:
         tokenizer=tokenizer,
         text=TextTable(table, T5()).eval(),
         stats=stats,
+        value_modes=(parts.value, "q"),  # world-model samples know what Q(s, a) knows, and are scored on the value
     )
     return bundle, convert.set_aside(state)
 

@@ -17,7 +17,6 @@ from jaxtyping import Float
 from workbench.diffusion import noise
 from workbench.diffusion.samplers import schedule
 from workbench.latents import Latents
-from workbench.layout import Mode
 from workbench.models.bundle import Bundle, check_pair
 from workbench.planning import seeds
 from workbench.planning.aggregate import aggregate, choose, margin
@@ -63,6 +62,7 @@ class Planning:
         self, policy: Bundle, planner: Bundle, moment: Moment, settings: PlanSettings, rows_at_once: int | None
     ) -> None:
         self.policy, self.planner, self.moment, self.settings = policy, planner, moment, settings
+        self.worth = planner.question(settings.value)
         self.rows_at_once = rows_at_once
         self.seeds = seeds.candidate_seeds(settings.seed, settings.candidates)
         self.candidates: list[Candidate] = []
@@ -117,8 +117,7 @@ class Planning:
         """Value samples, a round more after every network call; NaN where a sample is not finished."""
         members, futures = self.settings.values, len(latents) // len(self.seeds)
         each = [seed for start in self.seeds for _ in range(futures) for seed in seeds.member_seeds(start, members)]
-        mode: Mode = "v" if self.settings.value == "v" else "q"
-        asked = latents.repeat(members).ask(mode)
+        asked = latents.repeat(members).ask(self.worth)
         calls = self.settings.member_calls("value") * (len(asked) // members)
         values = np.full(len(asked), np.nan)
         begin, start = time.perf_counter(), noise.draw(each, self.policy.layout)

@@ -58,10 +58,8 @@ class PlanSettings:
 
     def member_calls(self, phase: str) -> list[int]:
         """Network calls of each member of an ensemble ("imagine" or "value") or of the proposal."""
-        if phase == "propose":
-            return [self.calls]
         calls, members = (self.future_calls, self.futures) if phase == "imagine" else (self.value_calls, self.values)
-        asked = seeds.member_calls(calls, members)
+        asked = [self.calls] if phase == "propose" else seeds.member_calls(calls, members)
         return [upstream_calls(steps) for steps in asked] if self.upstream_compatible else asked
 
     @property
@@ -79,4 +77,4 @@ class PlanSettings:
         """Network calls in all, counted a row: 61 a candidate in the paper's setting."""
         values = sum(self.member_calls("value")) * (self.futures if self.value == "v" else 1)
         futures = sum(self.member_calls("imagine")) if self.value == "v" else 0
-        return self.candidates * (self.calls + futures + values)
+        return self.candidates * (sum(self.member_calls("propose")) + futures + values)

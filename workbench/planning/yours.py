@@ -100,7 +100,7 @@ def added_events(
     # Q(s, a) imagines nothing, and no picture has come with these actions.
     futures = yield from _beside(others, index, total, plan, work.imagine(latents, settings.value == "v"))
     yield from _beside(others, index, total, plan, work.value(futures))
-    calls = settings.network_calls - settings.calls
+    calls = settings.network_calls - sum(settings.member_calls("propose"))
     plan = replace(
         plan,
         network_calls=plan.network_calls + calls,

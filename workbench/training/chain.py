@@ -22,16 +22,15 @@ from workbench.normalize import Statistics
 from workbench.training.bank import Encoded, LatentBank
 from workbench.training.denoiser import train_denoiser
 from workbench.training.loop import Trained
-from workbench.training.recipes import DenoiserRecipe, Recipe
+from workbench.training.losses import value_modes
+from workbench.training.readme import readme, train_command
+from workbench.training.recipes import PRESETS, DenoiserRecipe, Recipe
 from workbench.training.tokenizer import train_tokenizer
 from workbench.training.workers import Team, Workers
 from workbench.types import Episode
 
 STAGES = ("tokenizer", "policy", "planner")
 """In order. The planning model's second round of experience, and so on, is `planner-2`: on from the first."""
-
-VALUE_MODES = ("v", "q")
-"""Both are learned: V(s') from value samples, and Q(s, a) from world-model samples, whose mask is the same."""
 
 Event = Trained | Encoded
 
@@ -138,9 +137,11 @@ def _denoiser(
     )
     if team.rank == 0:
         planner = f"{recipe.name}-planner" if stage == "policy" else None
-        bundle = replace(trained, name=name, planner=planner, suites=recipe.suites, value_modes=VALUE_MODES)
-        readme = f"`{name}`, written by `workbench train --preset {recipe.name} --stage {stage}`.\n"
-        checkpoints.save(bundle, out / name, readme=readme, tokenizer_of=None if stage == "policy" else recipe.name)
+        modes = value_modes(how.value_mode, how.loss)
+        bundle = replace(trained, name=name, planner=planner, suites=recipe.suites, value_modes=modes)
+        command = train_command(recipe.name, PRESETS, recipe, "--stage", stage, "--seed", str(seed))
+        said = readme(name, command, {"demonstrations": demos, "rollouts": rollouts}, out / stage / "metrics.jsonl")
+        checkpoints.save(bundle, out / name, readme=said, tokenizer_of=None if stage == "policy" else recipe.name)
     team.barrier()
     return out / name
 

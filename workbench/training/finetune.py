@@ -19,10 +19,11 @@ from workbench.models.bundle import Bundle
 from workbench.training import schedule, shards
 from workbench.training.logs import Log
 from workbench.training.loop import Trained
-from workbench.training.losses import SCALE, denoising_loss, frame_weights
+from workbench.training.losses import SCALE, denoising_loss, frame_weights, value_modes
 from workbench.training.parallel import Place, accumulate, local, shard, whole
 from workbench.training.pixels import Prepare, Raw, assemble, noise, texts
-from workbench.training.published import Run
+from workbench.training.published import PUBLISHED, Run
+from workbench.training.readme import readme, train_command
 from workbench.training.start import Sources, start
 
 BETAS, EPS = (0.9, 0.99), 1e-8
@@ -118,7 +119,10 @@ def finetune(
         yield Trained(done, run.steps, numbers["loss"], {})
     if log is not None:
         log.close()
-    return save(bundle, net, out / run.name, run, settings, here)
+    command = train_command(run.name, PUBLISHED, run, "--init", began.origin, "--seed", str(settings.seed))
+    command += ["--lora", str(settings.lora)] if settings.lora else []
+    said = readme(run.name, command, {"demonstrations": demonstrations}, out / "train/metrics.jsonl")
+    return save(bundle, net, out / run.name, run, settings, here, said)
 
 
 def read_data(run: Run, data: list[Path]) -> tuple[Episodes, Samples]:
@@ -244,7 +248,7 @@ def _average(parameters: list[nn.Parameter], here: Place) -> None:
         parameter.grad /= here.size
 
 
-def save(bundle: Bundle, net: nn.Module, path: Path, run: Run, settings: Settings, here: Place) -> Path:
+def save(bundle: Bundle, net: nn.Module, path: Path, run: Run, settings: Settings, here: Place, readme: str) -> Path:
     """Write the trained weights as a checkpoint folder."""
     if settings.lora:
         from workbench.training.lora import merged
@@ -261,8 +265,7 @@ def save(bundle: Bundle, net: nn.Module, path: Path, run: Run, settings: Setting
         denoiser = type(bundle.denoiser)(
             trained.eval(), bundle.denoiser.precondition, text_positions=bundle.denoiser.text_positions
         )
-        modes = ("v",) if run.value_mode == "v_full" else (run.value_mode,)
-        readme = f"`{run.name}`, written by `workbench train --preset {run.name}`, from {settings.sources.weights}.\n"
+        modes = value_modes(run.value_mode, run.loss)
         compute = "bfloat16" if settings.precision == torch.bfloat16 else "float32"
         checkpoints.save(
             replace(bundle, denoiser=denoiser, value_modes=modes, suites=()), path, readme=readme, compute=compute

@@ -55,6 +55,13 @@ def _counts(kind: Kind, mode: Mode, settings: LossSettings) -> bool:
     return settings.scores_joint_value or kind != "value"
 
 
+def value_modes(mode: Mode, settings: LossSettings) -> tuple[Mode, ...]:
+    """Value questions that a training teaches: that of its value samples, and Q(s, a), where world-model samples,
+    which know the same frames, are scored on the value, too."""
+    joint: tuple[Mode, ...] = ("q",) if settings.auxiliary and settings.scores_joint_value else ()
+    return tuple(dict.fromkeys((mode, *joint)))
+
+
 def known_frames(layout: LatentLayout, modes: Sequence[Mode]) -> Bool[Tensor, "b t"]:
     """Known frames of a batch in which every sample has its own mode."""
     return torch.tensor([layout.known(mode) for mode in modes])

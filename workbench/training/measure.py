@@ -26,7 +26,8 @@ class Measurement:
     the same at their first step, where only pictures and words say where to go (later the arm's own position
     gives it away, and a policy that sees nothing looks good).
     future_psnr, copy_psnr: imagined future pictures against the true ones, given the true actions; and what
-    showing the current picture again would score. value_mae, value_correlation: V(s') of true futures.
+    showing the current picture again would score. value_mae, value_correlation: values as they are trained, V(s') of
+    true futures.
     """
 
     def __init__(self, bundle: Bundle, batches: Batches, demos: list[Episode], rollouts: list[Episode]) -> None:
@@ -44,7 +45,7 @@ class Measurement:
         if self.rollouts:
             truth, said = self._ask(bundle, self.rollouts, "world_model")
             numbers |= _pictures(bundle, truth, said)
-            truth, said = self._ask(bundle, self.rollouts, "v")
+            truth, said = self._ask(bundle, self.rollouts, self.batches.value_mode)
             value, guess = (read(part, "value", 1)[:, 0].numpy() for part in (truth, said))
             numbers["value_mae"] = float(np.abs(value - guess).mean() / 2)
             numbers["value_correlation"] = float(np.corrcoef(value, guess)[0, 1]) if value.std() > 0 else 0.0

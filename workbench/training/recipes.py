@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any, TypeVar
 
 from workbench.diffusion.noise import SigmaDistribution
@@ -212,12 +212,25 @@ def with_settings(recipe: AnyRecipe, settings: Sequence[str]) -> AnyRecipe:
     return recipe
 
 
+def changes(before: Any, after: Any, path: str = "") -> list[str]:
+    """The settings that turn one recipe into another, as `with_settings` takes them."""
+    old, new = _parts(before), _parts(after)
+    if old is None or new is None or old.keys() != new.keys():
+        return [] if before == after else [f"{path}={json.dumps(after)}"]
+    return [change for name in new for change in changes(old[name], new[name], f"{path}.{name}".removeprefix("."))]
+
+
+def _parts(thing: Any) -> dict[str, Any] | None:
+    """What a dataclass or a mapping consists of, by name."""
+    if isinstance(thing, Mapping):
+        return dict(thing)
+    return {part.name: getattr(thing, part.name) for part in fields(thing)} if is_dataclass(thing) else None
+
+
 def _replaced(thing: Any, path: Sequence[str], value: Any) -> Any:
     """A copy of a dataclass or mapping with the value at the end of `path` replaced by one of its kind."""
     name, *rest = path
-    known = (
-        dict(thing) if isinstance(thing, Mapping) else {part.name: getattr(thing, part.name) for part in fields(thing)}
-    )
+    known = _parts(thing) or {}
     if name not in known:
         raise LookupError(f"there are {', '.join(known)}; not {name!r}")
     if rest:

@@ -36,7 +36,7 @@ def edit_actions(policy: Bundle, planner: Bundle, moment: Moment, *, seed: int =
     def imagine(actions: np.ndarray) -> tuple[np.ndarray, float]:
         told = inject(present, planner.stats, actions=actions)
         future = ask(planner, told, "world_model", seed=seed, calls=spec.calls)
-        valued = ask(planner, future, "v", seed=seed, calls=spec.calls)
+        valued = ask(planner, future, planner.question("v"), seed=seed, calls=spec.calls)
         picture = decode(planner.tokenizer, future)[spec.primary][0]
         return picture, float(extract(valued, planner.stats).value[0])
 
