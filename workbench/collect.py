@@ -207,43 +207,68 @@ def run_job(job: Job) -> tuple[int, int]:
     for attempt in range(ATTEMPTS):
         key = (job.seed, zlib.crc32(job.suite.encode()), job.task, kind, job.number, attempt)
         seed = training_seed(*key)
-        episode, arrays = record(env, task=job.task, kind=job.kind, seed=seed)
-        if episode.success == (job.kind == "expert"):
-            if episode.success:
-                parts.write_part(job.path, episode, arrays, seed=seed)
-            else:
-                writers.write_rollout(job.path, episode, seed=seed, kind=job.kind)
-            return len(episode), attempt + 1
+        take = perform(env, task=job.task, kind=job.kind, seed=seed)
+        if take.success != (job.kind == "expert"):
+            continue
+        episode = filmed(env, take, address=f"{job.suite}/{job.task}/seed{seed}")
+        if take.success:
+            arrays = {
+                "states": take.states,
+                "obs/gripper_states": take.proprio[:, :2],
+                "obs/ee_pos": take.proprio[:, 2:5],
+            }
+            parts.write_part(job.path, episode, arrays, seed=seed)
+        else:
+            writers.write_rollout(job.path, episode, seed=seed, kind=job.kind)
+        return len(episode), attempt + 1
     wanted = f"{job.kind} of task {job.task} of {job.suite}"
     raise RuntimeError(f"{wanted} never ended as wanted in {ATTEMPTS} draws")
 
 
-def record(env: LiberoEnv, *, task: int, kind: str, seed: int) -> tuple[Episode, dict[str, np.ndarray]]:
-    """Let the expert act from a fresh placement; returns the episode and its simulator states.
+@dataclass(frozen=True, eq=False)
+class Take:
+    """One attempt of an expert, a row a control step; nobody has looked at it yet."""
 
-    A share of the demonstrations begins after a mishap, which is not recorded. After the last action one more
-    picture is kept, with the gripper's last command and no motion as its action, so that the state in which the
-    task is solved is seen, too.
+    states: np.ndarray
+    """The simulator's time, positions and velocities (steps, n)."""
+    proprio: np.ndarray
+    actions: np.ndarray
+    success: bool
+
+
+def perform(env: LiberoEnv, *, task: int, kind: str, seed: int) -> Take:
+    """Let the expert act from a fresh placement.
+
+    A share of the demonstrations begins after a mishap, which is not recorded. After the last action one more row is
+    kept, with the gripper's last command and no motion as its action, so that the state in which the task is solved
+    is seen, too.
     """
     env.reset(task, None, seed)
     if kind == "expert" and seed % 1000 < 1000 * MENDED:
         mislead(env, seed=seed)
-    observations, actions, states = [], [], []
+    states, proprio, actions = [], [], []
     for action in expert(env, seed=seed, kind=kind):
         ended = bool(actions) and (env.success or len(actions) >= env.horizon)
-        observations.append(env.observe())
         states.append(env.sim.get_state().flatten())
+        proprio.append(env.observe([]).proprio)
         actions.append(np.concatenate([np.zeros(6), actions[-1][6:]]) if ended else action)
         if ended:
             break
         env.step(action)
-    episode = Episode(
+    return Take(np.stack(states), np.stack(proprio), np.stack(actions), env.success)
+
+
+def filmed(env: LiberoEnv, take: Take, *, address: str) -> Episode:
+    """The pictures of an attempt that is kept: rendering takes longer than acting, and many attempts are not."""
+    seen = []
+    for state in take.states:
+        env.sim.set_state_from_flattened(state)
+        seen.append(env.observe().images)
+    return Episode(
         instruction=env.instruction,
-        images={name: [o.images[name] for o in observations] for name in observations[0].images},
-        actions=np.stack(actions),
-        proprio=np.stack([o.proprio for o in observations]),
-        success=env.success,
-        address=f"{env.suite.name}/{task}/seed{seed}",
+        images={name: [images[name] for images in seen] for name in seen[0]},
+        actions=take.actions,
+        proprio=take.proprio,
+        success=take.success,
+        address=address,
     )
-    arrays = {"states": np.stack(states), "obs/gripper_states": episode.proprio[:, :2]}
-    return episode, arrays | {"obs/ee_pos": episode.proprio[:, 2:5]}

@@ -35,7 +35,7 @@ class Bundle:
     """The suites it was trained for."""
 
     def question(self, asked: str) -> Mode:
-        """How this network is asked: "v", for the value of what is imagined, from the frames that it has learned it from.
+        """How this network is asked: "v", for the value of what is imagined, with the frames that it was trained on.
 
         ValueError for a value that it was not trained for; other modes are asked as they are.
         """
