@@ -114,7 +114,7 @@ def test_what_cannot_be_prepared(tmp_path):
     raw_aloha(tmp_path / "raw", 1, 3)
     with pytest.raises(ValueError, match="expected one of libero_spatial, .*; got 'bridge'"):
         run(prepare("bridge", tmp_path / "raw", tmp_path))
-    with pytest.raises(ValueError, match="robocasa: expected its simulator"):
+    with pytest.raises(ValueError, match="robocasa: expected a suite whose demonstrations can be replayed here"):
         run(prepare("robocasa", tmp_path / "raw", tmp_path))
 
 

@@ -161,6 +161,9 @@ def _planning(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--sigma-min", type=float, help="their last noise level, default: the checkpoint's; lower, they differ more"
     )
+    group.add_argument(
+        "--variance-scale", action="store_true", help="noise levels of its own for every candidate, drawn as upstream's"
+    )
     group.add_argument("--futures", type=whole(1, 32), default=3, help="imagined futures a candidate")
     group.add_argument("--future-calls", type=whole(1, 50), default=5, help="most network calls a future")
     group.add_argument("--values", type=whole(1, 32), default=5, help="value samples a future")
@@ -220,6 +223,7 @@ def _rollout(commands: argparse._SubParsersAction) -> None:
         help="begin episodes for so long, the tasks in turn, and say what interval that has bought; again continues",
     )
     parser.add_argument("--planner", choices=("none", "best-of-n"), default="none", help="none: the policy alone")
+    parser.add_argument("--run-seed", type=SEED, metavar="N", help="robocasa: which of its runs; default: 195")
     parser.add_argument("--fresh-inits", type=SEED, metavar="SEED", help="new initial states, not the fixed ones")
     _planning(parser)
     parser.add_argument(
@@ -264,7 +268,7 @@ def _data(commands: argparse._SubParsersAction) -> None:
     parser = _command(actions, "check", "a report on every bad episode", "data_check")
     parser.add_argument("path", metavar="PATH", help="file or folder of episodes")
     parser = _command(actions, "prepare", "a platform's raw demonstrations to training data", "data_prepare")
-    parser.add_argument("name", metavar="NAME", help="libero_spatial, ..., libero_mini, robocasa or aloha")
+    parser.add_argument("name", metavar="NAME", help="libero_spatial, ..., libero_mini or aloha")
     parser.add_argument("source", metavar="SOURCE", help="folder of raw demonstrations")
     parser.add_argument("--out", required=True, help="folder; what it holds already is kept")
     parser.add_argument("--recorded-hz", type=float, help="of the raw data, where not the data set's own")

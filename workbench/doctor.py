@@ -171,14 +171,17 @@ def check_simulator() -> Finding:
 
 def check_assets() -> Finding:
     """LIBERO's own assets, which only the four official suites need."""
-    from workbench.envs.suites import libero_assets
+    from workbench.envs.suites import LIBERO_ASSETS, libero_assets
 
-    command = "hf download lerobot/libero-assets --repo-type dataset --local-dir ~/libero_assets"
-    remedy = f"{command} && export LIBERO_ASSETS=~/libero_assets"
+    remedy = f"hf download --repo-type dataset {LIBERO_ASSETS}, or export LIBERO_ASSETS=FOLDER"
     try:
         return True, str(libero_assets()), ""
     except FileNotFoundError:
-        return False, f"none at LIBERO_ASSETS={os.environ.get('LIBERO_ASSETS', '')} (for official suites)", remedy
+        return (
+            False,
+            f"none downloaded, LIBERO_ASSETS={os.environ.get('LIBERO_ASSETS', '')} (for official suites)",
+            remedy,
+        )
 
 
 def check_checkpoints() -> Finding:

@@ -11,6 +11,7 @@ from functools import lru_cache
 
 from workbench.control import Events, decider, tap
 from workbench.envs.base import Env
+from workbench.envs.suites import run_settings
 from workbench.film import Film
 from workbench.models.bundle import Bundle
 from workbench.planning import run
@@ -42,6 +43,8 @@ class Evaluation:
     """Whether it plans; otherwise the policy acts alone, with `settings.calls` network calls."""
     videos: str | None = None
     """Folder for a video of every episode; what is imagined is decoded for it, which takes time."""
+    run_seed: int | None = None
+    """Which of RoboCasa's runs (METHOD.md 8); None: the first, and for other suites."""
 
     def load(self) -> tuple[Bundle, Bundle]:
         """Policy and planner."""
@@ -87,4 +90,5 @@ def parts(evaluation: Evaluation) -> Parts:
     from workbench.envs.process import ProcessEnv
 
     policy, planner = evaluation.load()
-    return Parts(ProcessEnv(evaluation.suite, image_size=policy.spec.render_size), policy, planner)
+    settings = run_settings(evaluation.run_seed)
+    return Parts(ProcessEnv(evaluation.suite, image_size=policy.spec.render_size, **settings), policy, planner)

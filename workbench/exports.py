@@ -31,7 +31,7 @@ def command_of(plan: Plan, where: Sequence[str], *, out: str = "my-plan") -> str
     said = ["workbench", "plan", *where]
     for name, value in unusual(plan).items():
         if name not in FLAGLESS:
-            said += [f"--{name.replace('_', '-')}", str(value)]
+            said += [f"--{name.replace('_', '-')}", *([] if value is True else [str(value)])]
     executed = [c.index for c in plan.candidates if c.outcome is not None]
     if len(executed) == len(plan.candidates):
         said += ["--execute", "all"]

@@ -79,8 +79,8 @@ def _replayed(data: DataSet, sources: Sequence[Source], out: Path) -> Generator[
 
     if data.suite not in suites():
         raise ValueError(
-            f"{data.name}: expected its simulator to replay demonstrations in, it is not installed; known suites: "
-            f"{', '.join(suites())}"
+            f"{data.name}: expected a suite whose demonstrations can be replayed here ({', '.join(suites())}): "
+            "kitchens are built, not set to a recorded state; train on the published data, which is prepared already"
         )
     from workbench.envs.libero import make_env
 

@@ -83,8 +83,17 @@ def test_assets_folder_can_be_elsewhere(monkeypatch, tmp_path):
 
 def test_missing_official_assets_are_named(monkeypatch):
     monkeypatch.delenv("LIBERO_ASSETS", raising=False)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", "nowhere")
     with pytest.raises(FileNotFoundError, match="LIBERO_ASSETS"):
         suites.libero_assets()
+
+
+def test_assets_from_the_hub_are_found_where_its_client_keeps_them(monkeypatch, tmp_path):
+    monkeypatch.delenv("LIBERO_ASSETS", raising=False)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    scenes = tmp_path / "datasets--lerobot--libero-assets/snapshots/0123abc/scenes"
+    scenes.mkdir(parents=True)
+    assert suites.libero_assets() == scenes.parent
 
 
 def test_naming_suites_imports_no_simulator():

@@ -307,6 +307,18 @@ def test_malicious_files_are_refused_wherever_they_are_named(golden, source, tmp
     assert not (tmp_path / "PWNED").exists()
 
 
+def test_values_are_those_that_the_source_was_trained_on(source, tmp_path):
+    """V(s, a, s') of the policies, V(s') of the planning model, which its name tells (METHOD.md 5.2)."""
+
+    def learned(source: Path, **given: str) -> tuple:
+        checkpoints.convert(source, tmp_path / "converted", Given(**given))
+        return checkpoints.load(tmp_path / "converted").value_modes
+
+    assert learned(source) == ("v_full", "q")
+    assert learned(source, value="v") == ("v", "q")
+    assert learned(source.rename(source.with_name("libero-planning.pt"))) == ("v", "q")
+
+
 def test_a_wrong_platform_is_refused(source, tmp_path):
     assert "expected libero, which libero.pt is named after, got aloha" in refusal(source, tmp_path, Given("aloha"))
     unnamed = source.parent.rename(source.parents[1] / "mine") / "tune.pt"

@@ -138,7 +138,7 @@ def test_the_last_noise_level_is_the_candidates_own(small, monkeypatch):
     bundle, moment = small
     forward = bundle.denoiser.forward
 
-    def levels(**settings: float) -> list[float]:
+    def levels(**settings: float | bool) -> list[float]:
         seen = []
 
         def noting(x, sigma, **options):
@@ -154,6 +154,30 @@ def test_the_last_noise_level_is_the_candidates_own(small, monkeypatch):
     assert (published[0], published[2]) == (80.0, 4.0)
     assert (wider[0], wider[2]) == (80.0, 0.25)
     assert wider[3:] == published[3:]
+    higher, lower = noise.variance_scale(0)  # the candidate's seed
+    varied = levels(variance_scale=True)
+    assert (varied[0], varied[2]) == pytest.approx((80 * higher, 4 * lower)) and 1 < higher < 3 and 0.1 < lower < 1
+    assert varied[3:] == published[3:]
+
+
+@pytest.mark.parametrize("learned, known", [("v", "100001110"), ("v_full", "111111110"), ("q", "111110000")])
+def test_a_value_is_asked_for_as_it_was_learned(small, monkeypatch, learned, known):
+    """METHOD.md 3.1: the published policies know all but the value, their planning model the future state alone."""
+    bundle, moment = small
+    planner, seen = replace(bundle, value_modes=(learned,)), []
+    forward = planner.denoiser.forward
+
+    def noting(x, sigma, *, known, **options):
+        seen.append("".join(str(int(flag)) for flag in known[0]))
+        return forward(x, sigma, known=known, **options)
+
+    monkeypatch.setattr(planner.denoiser, "forward", noting)
+    asked, refused = ("q", "v") if learned == "q" else ("v", "q")
+    few = {"candidates": 1, "futures": 1, "values": 1, "calls": 1}
+    run(plan_events(bundle, planner, moment, settings=PlanSettings(value=asked, **few), pictures=False))
+    assert seen[-1] == known
+    with pytest.raises(ValueError, match=f"value: expected {asked}, which tiny was trained for, got {refused}"):
+        run(plan_events(bundle, planner, moment, settings=PlanSettings(value=refused, **few), pictures=False))
 
 
 def test_q_imagines_nothing_and_costs_less(small):

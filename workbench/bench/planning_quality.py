@@ -75,6 +75,7 @@ WAYS: Mapping[str, Way] = {
     **{f"best-of-8-3x5-{rule}": Way(PlanSettings(aggregation=rule)) for rule in ("average", "lcb", "success_vote")},
     "policy-wide": Way(_screening(1, **WIDE)),
     "best-of-8-wide": Way(_screening(8, **WIDE)),
+    "best-of-8-varied": Way(_screening(8, variance_scale=True)),
     "best-of-8-wide-3x5": Way(PlanSettings(**WIDE)),
     "oracle-of-8": Way(_screening(8), oracle=True),
     "oracle-of-8-wide": Way(_screening(8, **WIDE), oracle=True),

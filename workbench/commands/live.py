@@ -21,6 +21,7 @@ SETTINGS = (
     "candidates",
     "calls",
     "sigma_min",
+    "variance_scale",
     "futures",
     "future_calls",
     "values",
@@ -52,7 +53,7 @@ def follow(events: Generator[Any, None, Any], see: Callable[[Any], None]) -> Any
 
 
 @contextmanager
-def simulator(suite: str, checkpoint: str) -> Iterator[Callable[[], "Env"]]:
+def simulator(suite: str, checkpoint: str, **settings: Any) -> Iterator[Callable[[], "Env"]]:
     """Start a simulator beside what follows, rendering as `checkpoint` wants it; the call waits for it.
 
     ValueError if the checkpoint is for another robot than the suite's.
@@ -61,7 +62,7 @@ def simulator(suite: str, checkpoint: str) -> Iterator[Callable[[], "Env"]]:
 
     size = render_size(checkpoint, suite)
     with ThreadPoolExecutor(1) as pool:
-        opening = pool.submit(ProcessEnv, suite, image_size=size)
+        opening = pool.submit(ProcessEnv, suite, image_size=size, **settings)
 
         def started() -> "Env":
             try:

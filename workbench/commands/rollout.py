@@ -30,13 +30,17 @@ EPISODES = 50
 
 def run(options: argparse.Namespace) -> int:
     """Evaluate in closed loop; an evaluation that was stopped continues. 1 if a preflight alone has warnings."""
+    from workbench.envs.suites import run_settings
     from workbench.envs.suites import suite as find_suite
 
     suite, out = find_suite(options.suite), Path(options.out)
     render_size(options.checkpoint, suite.name)
+    if options.run_seed is not None and suite.name != "robocasa":
+        raise ValueError(f"--run-seed: expected none for {suite.name}, got {options.run_seed}: see --seed")
     workers = options.workers if options.ray else min(options.workers or _processes(), options.episodes or EPISODES)
     here, checked = workers == 1 and not options.ray, options.preflight or suite.official
-    with simulator(suite.name, options.checkpoint) if here or checked else nullcontext() as env:
+    told = run_settings(options.run_seed)
+    with simulator(suite.name, options.checkpoint, **told) if here or checked else nullcontext() as env:
         policy, planner, settings = load(options, threads=1)  # as in every worker: the last digits depend on it
         from workbench.evaluation import Parts
         from workbench.results import compare, open_results
@@ -51,6 +55,7 @@ def run(options: argparse.Namespace) -> int:
             env().close()
         parts = Parts(env(), policy, planner) if here else None
         config = _evaluated(options, policy, planner, settings)
+        del policy, planner  # whoever plays has its own
         results = _played(options, schedule, _player(options, settings, parts, workers), config)
     if against is not None:
         _report_difference(compare(against, results), options.compare)
@@ -79,6 +84,7 @@ def _player(
         settings,
         planned=options.planner == "best-of-n",
         videos=str(Path(options.out) / "videos") if options.videos else None,
+        run_seed=options.run_seed,
     )
     if parts:
         return lambda missing: evaluation.play(missing, parts)
@@ -137,6 +143,7 @@ def _evaluated(
     planned = options.planner == "best-of-n"
     config = {"suite": options.suite, "seed": options.seed, "fresh_inits": options.fresh_inits}
     config |= {"checkpoint": policy.name, "sha256": policy.sha256, "planner": options.planner}
+    config |= {} if options.run_seed is None else {"run_seed": options.run_seed}
     config |= {"dtype": str(policy.denoiser.dtype).removeprefix("torch.")}
     if not planned:
         lower = {} if settings.sigma_min is None else {"sigma_min": settings.sigma_min}

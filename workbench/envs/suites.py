@@ -101,6 +101,8 @@ def libero_package() -> Path:
 
 PUT = tuple(f"put_the_{c}_cube_{where}" for c in ("red", "blue") for where in ("on_the_plate", "in_the_bin"))
 STACK = ("stack_the_red_cube_on_the_blue_cube", "stack_the_blue_cube_on_the_red_cube")
+LIBERO_ASSETS = "lerobot/libero-assets"
+"""The data set on the Hub with meshes and textures of the official suites."""
 OFFICIAL_HORIZONS = {"libero_spatial": 220, "libero_object": 280, "libero_goal": 300, "libero_10": 520}
 
 
@@ -157,14 +159,30 @@ def _official() -> dict[str, Suite]:
 
 
 def libero_assets() -> Path:
-    """LIBERO's assets folder, from the environment variable `LIBERO_ASSETS`; FileNotFoundError if absent."""
-    folder = Path(os.environ.get("LIBERO_ASSETS") or "LIBERO_ASSETS is not set")
-    if not (folder / "scenes").is_dir():
+    """LIBERO's assets: what `LIBERO_ASSETS` names, else what was downloaded from the Hub, else FileNotFoundError."""
+    folder = Path(os.environ["LIBERO_ASSETS"]) if os.environ.get("LIBERO_ASSETS") else _downloaded()
+    if folder is None or not (folder / "scenes").is_dir():
         raise FileNotFoundError(
-            f"the official suites need LIBERO's assets (a folder with 'scenes'), got {str(folder)!r}; "
-            "set LIBERO_ASSETS to the folder of a copy of the dataset lerobot/libero-assets"
+            f"the official suites need LIBERO's assets (a folder with 'scenes'), got {str(folder or 'none')!r}: "
+            f"`hf download --repo-type dataset {LIBERO_ASSETS}`, or set LIBERO_ASSETS to the folder of a copy"
         )
     return folder
+
+
+def _downloaded() -> Path | None:
+    """The newest snapshot of the assets in the Hub's cache."""
+    from huggingface_hub import constants, file_download
+
+    repository = Path(constants.HF_HUB_CACHE) / file_download.repo_folder_name(
+        repo_id=LIBERO_ASSETS, repo_type="dataset"
+    )
+    found = sorted(repository.glob("snapshots/*"), key=lambda path: path.stat().st_mtime)
+    return found[-1] if found else None
+
+
+def run_settings(run_seed: int | None) -> dict[str, int]:
+    """What a simulator is told of the run (METHOD.md 8); only RoboCasa's knows of several, None is the first."""
+    return {} if run_seed is None else {"run_seed": run_seed}
 
 
 def suite(name: str) -> Suite:

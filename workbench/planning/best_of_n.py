@@ -167,11 +167,10 @@ class Planning:
         self, bundle: Bundle, latents: Latents, phase: str, each: Sequence[int]
     ) -> Generator[Event, None, Latents]:
         begin = time.perf_counter()
-        members = self.settings.member_calls(phase)
-        first, last = bundle.spec.sigmas
-        if phase == "propose":
-            last = self.settings.sigma_min or last
-        sigmas = [schedule(calls, bounds=(first, last)) for calls in members] * (len(each) // len(members))
+        members = self.settings.member_calls(phase) * (len(each) // len(self.settings.member_calls(phase)))
+        sigmas = [
+            schedule(calls, bounds=self._bounds(bundle, phase, seed)) for calls, seed in zip(members, each, strict=True)
+        ]
         steps = trace(
             bundle.denoiser,
             latents,
@@ -187,6 +186,14 @@ class Planning:
                 return end.value
             self.done += 1
             yield self._called(phase)
+
+    def _bounds(self, bundle: Bundle, phase: str, seed: int) -> tuple[float, float]:
+        """First and last noise level of the row with that seed."""
+        first, last = bundle.spec.sigmas
+        if phase != "propose":
+            return first, last
+        higher, lower = noise.variance_scale(seed) if self.settings.variance_scale else (1.0, 1.0)
+        return higher * first, lower * (self.settings.sigma_min or last)
 
     def _called(self, phase: str) -> Called:
         return Called(phase, self.done, self.total)

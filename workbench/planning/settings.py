@@ -21,6 +21,9 @@ class PlanSettings:
     sigma_min: float | None = None
     """Last noise level of a candidate's actions (METHOD.md 6.2); None: the checkpoint's. A lower one lets candidates
     differ more, and wants more calls; futures and values keep the checkpoint's."""
+    variance_scale: bool = False
+    """Upstream's `use_variance_scale`: every candidate has noise levels of its own, the first up to three times higher,
+    the last down to a tenth (METHOD.md 6.2)."""
     futures: int = 3
     """Future samples a candidate; member j makes int(linspace(1, future_calls, futures))[j] calls."""
     future_calls: int = 5
