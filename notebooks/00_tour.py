@@ -12,18 +12,19 @@
 # ---
 
 # %% [markdown]
-# # 0 · The tour: the main job in a dozen cells
+# # 0 · The tour: the main job in 15 cells
 #
 # **Goal**: see all of it once. A *world-action model* proposes what a robot could do, imagines where each proposal
 # leads, says what that is worth, and the best proposal is executed.<br>
-# **Minutes**: 10 to read; about two to run. **Needs**: the workbench and the small model that ships with it; no GPU,
-# no network. The second half executes plans in the LIBERO simulator; without a renderer (`workbench doctor` says) it
-# shows what was recorded.
+# **Minutes**: 15 to read and do; about two to run. **Needs**: the workbench and the small model that ships with it;
+# no GPU, no network. The second half executes plans in the LIBERO simulator; without a renderer (`workbench doctor`
+# says) it shows what was recorded.
 #
 # [all notebooks](index.ipynb) · [1 The latent sequence →](01_latent_sequence.ipynb)
 
 # %%
-# On a fresh machine (Binder, Colab) with this repository beside the notebook; otherwise this does nothing.
+# Binder has the repository. On Colab clone it first and go to its notebooks folder (%cd); then this installs what is
+# missing. Elsewhere it does nothing.
 import importlib.util
 import subprocess
 import sys
@@ -66,7 +67,12 @@ print("value", reading(said.value, policy.spec.gamma))
 # ## 2. How it does that
 #
 # Everything is one "video" of nine latent frames. Some are pictures; actions, robot state and value are numbers
-# written into frames of their own (*latent frame injection*). Frames that are known stay; the others are denoised.
+# written into frames of their own (*latent frame injection*; paper, section 4.1). Frames that are known stay; the
+# others are denoised.
+#
+# A *latent frame* is a small tensor that stands for a picture, as an autoencoder makes it, or carries numbers. To
+# *denoise* is to begin with random noise and let the network take it away, call by call; the *noise level* says how
+# much is left.
 
 # %%
 from workbench.steps import decode, denoise, encode, extract
@@ -93,23 +99,40 @@ print("network sees noise levels", np.round(sigmas, 1))
 # ## 3. The same network, asked another question
 #
 # Mark the actions as known and it is a *world model*: what happens if the robot does this? Here: what if it did
-# the opposite?
+# the opposite? (The workbench ships two checkpoints of one network: `policy` proposes; `planner`, trained further on
+# rollouts, imagines and values.)
 
 # %%
 from workbench.steps import inject
 
 opposite = said.actions.copy()
 opposite[..., :3] *= -1
-asked = inject(sample, policy.stats, actions=opposite).ask("world_model")
-other = denoise(planner.denoiser, asked, noise.draw([0], policy.layout), sigmas=sigmas)
-pictures = {"its own actions": decode(policy.tokenizer, sample), "the opposite": decode(policy.tokenizer, other)}
-mediapy.show_images({name: seen["primary"][0] for name, seen in pictures.items()}, height=240)
+both = np.concatenate([said.actions, opposite])
+asked = inject(sample.repeat(2), policy.stats, actions=both).ask("world_model")
+futures = denoise(planner.denoiser, asked, noise.draw([0, 0], policy.layout), sigmas=sigmas)
+seen = decode(policy.tokenizer, futures)["primary"]
+mediapy.show_images({"its own actions": seen[0], "the opposite": seen[1]}, height=240)
+
+# %% [markdown]
+# ### Exercise 1 · ★☆☆ · What a world model is given
+#
+# The list in section 2 says what the *policy* is given. Which frames are known when the same network is asked as a
+# world model? Answer with a set of their numbers, such as `{1, 2}`.
+
+# %%
+answer = ...
+course.check("given_to_the_world_model", answer)
 
 # %% [markdown]
 # ## 4. Eight plans, side by side
 #
 # Eight seeds, eight plans; three imagined futures each, five value samples a future. The one with the best value,
 # put together from its samples, is chosen.
+#
+# **Predict**: eight plans are made now. Which number will the model choose?
+
+# %%
+chosen_guess = None  # one of 1 to 8
 
 # %%
 from workbench.planning.best_of_n import plan_events
@@ -117,13 +140,20 @@ from workbench.planning.settings import PlanSettings
 
 plan = run(plan_events(policy, planner, moment, settings=PlanSettings(seed=0)))
 seen = views.as_seen(plan, policy.spec)
-display(HTML(views.fragment(views.cards_html(seen))))
+display(HTML(views.fragment(views.cards_html(seen))), views.values_figure(plan))
+score.reveal("It chose number", chosen_guess, plan.best + 1)
 
 # %% [markdown]
-# How sure is it? Every dot is one value sample.
+# How sure is it? Every dot in the figure is one value sample.
+#
+# ### Exercise 2 · ★☆☆ · The choice, by hand
+#
+# The simplest rule takes the candidate with the highest *mean*. Write `answer(samples)` for a numpy array of value
+# samples, a row a candidate: the index of the chosen one, counted from 0.
 
 # %%
-views.values_figure(plan)
+answer = ...  # def answer(samples): ...
+course.check("choose_by_the_mean", answer)
 
 # %% [markdown]
 # ## 5. Was it right?
@@ -158,13 +188,24 @@ display(HTML(views.fragment(views.cards_html(views.as_seen(truth, policy.spec)))
 score.reveal("These really succeed:", guess, {c.index + 1 for c in truth.candidates if c.outcome.success})
 
 # %% [markdown]
-# The imagined future of the chosen plan beside what really happened, with the error map:
+# ### Exercise 3 · ★★☆ · Do the values know?
+#
+# Take every pair of a candidate that succeeds and one that fails. In which share of the pairs has the success the
+# higher value? Write `answer(values, won)` for two numpy arrays, the second of `True` and `False`. (0.5 is a coin
+# toss, 1 knows it all; it is called AUC.)
 
 # %%
-display(HTML(views.fragment(views.truth_html(views.as_seen(truth, policy.spec), truth.best))))
+answer = ...  # def answer(values, won): ...
+course.check("values_in_order", answer)
 
 # %% [markdown]
-# ## 6. Now break it
+# The imagined future of the chosen plan beside what really happened, with the error map, and how well you predicted:
+
+# %%
+display(HTML(views.fragment(views.truth_html(views.as_seen(truth, policy.spec), truth.best))), score)
+
+# %% [markdown]
+# ## Now break it
 #
 # Change one thing and run again: in section 4 `PlanSettings(seed=1)`, or `PlanSettings(seed=0, aggregation="lcb")`,
 # which distrusts a plan whose value samples disagree; in section 1 the instruction, as in

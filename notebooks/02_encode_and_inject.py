@@ -20,7 +20,8 @@
 # [← 1 The latent sequence](01_latent_sequence.ipynb) · [all notebooks](index.ipynb) · [3 Denoise →](03_denoise.ipynb)
 
 # %%
-# On a fresh machine (Binder, Colab) with this repository beside the notebook; otherwise this does nothing.
+# Binder has the repository. On Colab clone it first and go to its notebooks folder (%cd); then this installs what is
+# missing. Elsewhere it does nothing.
 import importlib.util
 import subprocess
 import sys
@@ -56,13 +57,14 @@ show(row_html({"camera": rendered, "prepared": prepared, "latent": latent, "deco
 # ## The way of a picture
 #
 # From left to right: what the camera delivers, what the model is given of it, the latent frame, and what can be made
-# of that again. Everything the model will ever know about the scene is in the third picture.
+# of that again. All that the model gets from this camera is in the third frame (shown are three
+# of its channels).
 #
 # ### Step one: prepare
 #
-# A model sees the world well only if it looks as in training. The published one was trained on pictures that had been
-# stored as JPEG, squashed to 224 x 224, and cropped at random; so a query goes through JPEG, is resized, and the
-# middle 90 % of the area is cut out. What a robot needs is data in its `PlatformSpec`.
+# A model sees the world well only if it looks as in training. The published LIBERO model was trained on pictures
+# that had been stored as JPEG, squashed to 224 x 224, and cropped at random; so a query goes through JPEG, is
+# resized, and the middle 90 % of the area is cut out. What a robot needs is data in its `PlatformSpec`.
 
 # %%
 published = {"size": 224, "jpeg": True, "center_crop": True}
@@ -228,7 +230,7 @@ print(f"rounded to bfloat16: at most {moved(torch.bfloat16).max():.2f} mm; in fl
 assert moved(None).max() < 0.01 < moved(torch.bfloat16).max() < 5
 
 # %% [markdown]
-# Fractions of a millimetre: less than the arm's own play. Precision is not the bottleneck here.
+# Fractions of a millimetre, where objects are centimetres large. Precision is not the bottleneck here.
 #
 # ## What the value frame says
 #
@@ -249,7 +251,7 @@ course.check("value_target", answer)
 # ## Now break it
 #
 # The picture upside down, as a simulator delivers it. **Predict**: by how many millimetres does the end of the
-# planned path move? (The arm moves a few centimetres in a chunk.)
+# planned path move? (This chunk moves the hand about one centimetre.)
 
 # %%
 guess = None  # millimetres

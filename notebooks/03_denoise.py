@@ -21,7 +21,8 @@
 # [4 Policy, world model, value →](04_policy_world_model_value.ipynb)
 
 # %%
-# On a fresh machine (Binder, Colab) with this repository beside the notebook; otherwise this does nothing.
+# Binder has the repository. On Colab clone it first and go to its notebooks folder (%cd); then this installs what is
+# missing. Elsewhere it does nothing.
 import importlib.util
 import subprocess
 import sys
@@ -92,10 +93,11 @@ for sigma in (0.0, 0.3, 1.0, 4.0, 80.0):
 show(row_html(noisy, width=130))
 
 # %% [markdown]
-# At 4 nothing is left for the eye. Yet a *number*, which is written into its frame many times, can still be read out
-# of that (notebook 2): averaging $m$ copies leaves $\sigma / \sqrt{m}$. So high noise levels are where a plan is
-# decided, and low ones are where a picture gets its details. The paper says so too: it trains with more high noise
-# than a video model usually gets, and stops early (appendix, on noise levels in training and inference).
+# At 4 nothing is left for the eye. Yet a *number*, which is written into its frame many times, can still be read
+# out of that (notebook 2): averaging $m$ copies leaves $\sigma / \sqrt{m}$. So at a high noise level, where a
+# picture is gone, the network can still say roughly what to do; what is particular about one plan comes at the
+# lower ones, and the details of a picture lower still. The paper relies on it: it trains with more high noise than
+# a video model usually gets, and stops early (appendix, on noise levels in training and inference).
 #
 # ## How a network becomes a denoiser
 #
@@ -104,6 +106,8 @@ show(row_html(noisy, width=130))
 # only):
 #
 # $$D(x, \sigma) = (1 - t)\,x - t\;\mathrm{net}((1 - t)\,x,\; t)$$
+#
+# The factor of $x$ is called `c_skip`, that of net `c_out`.
 
 # %% [markdown]
 # ### Exercise 1 · ★☆☆ · How late is it?
@@ -131,8 +135,9 @@ show(plot_html(lines, x="noise level σ", y="coefficient", log="x", marks={"firs
 #
 # ### Exercise 2 · ★★★ · What the network says
 #
-# What must the network put out so that $D$ is exactly the data? Write `answer(data, noise)`. The result does not
-# depend on $\sigma$, and that is why this form is popular.
+# What must the network put out so that $D$ is exactly the data? Write `answer(data, noise)`: `data` is $x_0$,
+# `noise` is $\varepsilon$ (of size 1, not yet times $\sigma$). The result does not depend on $\sigma$, and that is
+# why this form is popular.
 
 # %%
 answer = ...  # def answer(data, noise): ...
@@ -152,7 +157,9 @@ assert torch.allclose(perfect, data, atol=1e-4), "with the velocity noise - data
 # $$\sigma_i = \left(\sigma_{\max}^{1/\rho} + \frac{i}{n - 1}
 # \,(\sigma_{\min}^{1/\rho} - \sigma_{\max}^{1/\rho})\right)^{\rho}$$
 #
-# with $n$ the number of network calls and $i$ from 0 to $n - 1$. One call a level: five calls are five calls.
+# with $n$ the number of network calls and $i$ from 0 to $n - 1$. Every level is one
+# call (the published program silently makes one call of two steps; here two are two). A single call is made at
+# $\sigma_{\max}$.
 #
 # ### Exercise 3 · ★★☆ · The noise levels
 #
@@ -172,6 +179,8 @@ ways = {"ρ = 7": schedule(9), "even": np.linspace(80, 4, 9), "equal ratios": np
 show(plot_html({k: (range(1, 10), v) for k, v in ways.items()}, x="network call", y="noise level σ", log="y"))
 
 # %% [markdown]
+# (The shipped model keeps the published levels; another may have its own.)
+#
 # ## A sampler walks down the levels
 #
 # At each level the network says $D$, its best guess of the data. The simplest sampler, Euler's, walks straight
@@ -181,7 +190,7 @@ show(plot_html({k: (range(1, 10), v) for k, v in ways.items()}, x="network call"
 #
 # ### Exercise 4 · ★★☆ · One step of Euler
 #
-# Write `answer(x, sigma, following, denoised)`.
+# Write `answer(x, sigma, following, denoised)`; `following` is $\sigma'$, `denoised` is $D$.
 
 # %%
 answer = ...  # def answer(x, sigma, following, denoised): ...
@@ -202,10 +211,10 @@ for step in trace(bundle.denoiser, present.ask("policy"), start, sigmas=sigmas):
     assert torch.equal(step.denoised[:, :, 0], present.x[:, :, 0]), "a known frame never changes"
 
 # %% [markdown]
-# Are there better ones than Euler? `heun` corrects every step by looking where it leads, and pays a second call for it;
-# `ab2` (Adams-Bashforth) remembers the previous call instead. On a problem whose answer is known one can measure it.
-# Let the data be normal with standard deviation $s$; then the best guess is
-# $D(x, \sigma) = \frac{s^2}{s^2 + \sigma^2}\,x$, and the exact end of every path is known too.
+# Are there better ones than Euler? `heun` corrects every step by looking where it leads, and pays a second call for
+# it; `ab2` (Adams-Bashforth) remembers the previous call instead. On a problem whose answer is known one can
+# measure it. Let the data be normal with standard deviation $s$; then the best guess is $D(x, \sigma) =
+# \frac{s^2}{s^2 + \sigma^2}\,x$, and the exact end of every path is known too.
 #
 # **Predict**: with 8 calls from $\sigma = 10$ to 0.1, which sampler is nearest to the truth: `"euler"`, `"heun"` or
 # `"ab2"`?
@@ -239,15 +248,16 @@ assert errors["ab2"][-1] < errors["euler"][-1] / 4, "second order beats first or
 score.reveal("Nearest with 8 calls:", guess, min(SAMPLERS, key=lambda name: error(name, 8)))
 
 # %% [markdown]
-# Twice the calls, half the error: that is Euler, a *first-order* sampler. For the other two it is a quarter, as soon as
-# there are enough calls: *second order*. `ab2` has it for one call a level, and that is what the published model uses.
+# Twice the calls, half the error: that is Euler, a *first-order* sampler. For the other two it is a quarter, as
+# soon as there are enough calls: *second order*. `ab2` has it for one call a level, and that is what the published
+# model uses.
 #
 # ## Calls against quality
 #
 # How many calls does *this* model need? We take its own answer with 20 calls as the reference.
 #
-# **Predict**: with a single call, how many millimetres is the end of the path off? (A chunk moves the arm a few
-# centimetres.)
+# **Predict**: with a single call, how many millimetres is the end of the path off? (This chunk moves the hand about
+# one centimetre.)
 
 # %%
 guess = None  # millimetres
@@ -300,9 +310,10 @@ for (name, copies), n in zip(published.items(), ours, strict=True):
     print(f"{name:7} published: 4 / √{copies} = {there:.2f};  this model: {last:g} / √{mine} = {here:.2f}")
 
 # %% [markdown]
-# A smaller model with smaller frames has fewer copies, so the same level hides more of a number from it: where to
-# stop belongs to the checkpoint (`bundle.spec.sigma_min`). And stopping early has a price. The last call's guess is
-# an *average* over all that is still possible, so plans of different seeds end up alike:
+# A smaller model with smaller frames has fewer copies, so the same level hides more of a number from it. It stops
+# at 4 all the same; where to stop belongs to the checkpoint (`bundle.spec.sigma_min`). And stopping early has a
+# price. The last call's guess is an *average* over all that is still possible, so plans of different seeds end up
+# alike:
 
 # %%
 from workbench.views import spread as spread_of
@@ -332,7 +343,7 @@ assert np.nanmax(moved[:, ~np.isin(range(len(seen.frames)), unknown)]) == 0, "wh
 # %% [markdown]
 # ## Now break it
 #
-# Ask as you like, and look at the fan. More calls, a lower last level, another sampler:
+# Ask as you like, and look at the fan of plans, on the right. More calls, a lower last level, another sampler:
 
 # %%
 widgets.scrub_sigma(bundle, moment)
@@ -340,6 +351,7 @@ widgets.scrub_sigma(bundle, moment)
 # %% [markdown]
 # - Set the last level to its lowest value with 2 calls, then with 12. Why are many calls needed now?
 # - In `best_guess`, make the network wrong by 5 % (`* 1.05`). Which sampler suffers most, and do more calls help?
+#   (The cell's `assert` will stop you: say why, and delete it.)
 # - Begin at the wrong noise: `noise.draw([0], bundle.layout) * 3` in the loop above. What does the model say?
 
 # %%

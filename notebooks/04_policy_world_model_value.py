@@ -20,7 +20,8 @@
 # [← 3 Denoise](03_denoise.ipynb) · [all notebooks](index.ipynb) · [5 Best of N →](05_best_of_n.ipynb)
 
 # %%
-# On a fresh machine (Binder, Colab) with this repository beside the notebook; otherwise this does nothing.
+# Binder has the repository. On Colab clone it first and go to its notebooks folder (%cd); then this installs what is
+# missing. Elsewhere it does nothing.
 import importlib.util
 import subprocess
 import sys
@@ -77,10 +78,10 @@ show(row_html({"now": now, "imagined: its own plan": seen[0], "imagined: the opp
 # ## The same network, two questions
 #
 # First it was asked "what would you do?", then "what would happen if the robot did *this*?", with its own plan and
-# with the opposite (every motion turned round, the gripper as planned). The second and third picture exist only in the
-# model. Nothing was switched, no other head was used: the actions' frame was marked as **known**, that is all. (The
-# workbench ships two checkpoints of the same network: one that proposes, and one trained further on rollouts, the
-# *planner*, that imagines and values, as in the paper.)
+# with the opposite (every motion turned round, the gripper as planned). The second and third picture exist only in
+# the model. No other head was used, no layer is different: the actions' frame was marked as **known**, that is all.
+# (The workbench ships two checkpoints of the same network: one that proposes, and one trained further on rollouts,
+# the *planner*, that imagines and values, as in the paper.)
 #
 # ## Five masks
 #
@@ -93,8 +94,10 @@ from workbench.layout import MODES
 show(masks_html(layout, {text: layout.known(mode) for mode, text in MODES.items()}))
 
 # %% [markdown]
-# Training mixes these questions: half of the samples ask for the policy (demonstrations), a quarter each for the
-# world model and the value (recorded rollouts, also failed ones). One set of weights learns all of them.
+# Training mixes three of these questions: the policy (demonstrations), the world model and *one* form of the value
+# (recorded rollouts, also failed ones). The published LIBERO model takes half, a quarter and a quarter, with
+# $V(s, a, s')$; the planning models, also the one here, $V(s')$. $Q(s, a)$ has the world model's mask, so the planner
+# here has learnt it too. One set of weights learns all of them.
 #
 # ### Exercise 1 · ★☆☆ · The mask of V(s')
 #
@@ -111,8 +114,8 @@ course.check("mask_of_the_value", answer)
 # A frame that is not known is not left out: it is sampled along, from noise. Whatever was in it before has no
 # influence.
 #
-# **Predict**: we ask for $V(s')$ twice with the same noise; the second time the *present* pictures are black. Does
-# the value change?
+# **Predict**: we ask for $V(s')$ twice with the same noise; the second time everything of the *present* (proprio and
+# pictures) is overwritten with -1. Does the value change?
 
 # %%
 guess = None  # "yes" or "no"
@@ -125,7 +128,7 @@ x = future.x.clone()
 x[:, :, list(layout.current)] = -1.0
 values = [float(extract(ask(one, "v"), planner.stats).value[0]) for one in (future, replace(future, x=x))]
 assert values[0] == values[1], "V(s') cannot see the present: not to the last bit"
-print("V(s') with the present:", values[0], " with black instead:", values[1])
+print("V(s') with the present:", values[0], " overwritten:", values[1])
 score.reveal("Does the value change?", guess, "no")
 
 # %% [markdown]
@@ -234,10 +237,11 @@ for name, values in said.items():
 score.reveal("Smaller error:", guess, min(errors, key=errors.get))
 
 # %% [markdown]
-# The second number is the one that planning needs: does a candidate that succeeds get a higher value than one *of the
-# same moment* that fails? 0.5 is a coin toss. (V was averaged over fifteen samples, Q is one, which is in V's favour;
-# and these moments were picked because candidates end differently, so do not take them for an average.) If your
-# model's answer differs from the paper's, you have found something that depends on data and size.
+# The second number is the one that planning needs: does a candidate that succeeds get a higher value than one *of
+# the same moment* that fails? 0.5 is a coin toss. (V is the majority mean of fifteen samples, notebook 5, and Q is
+# one sample: mostly in V's favour, but where few samples see success it says 0; and these moments were picked
+# because candidates end differently, so do not take them for an average.) If your model's answer differs from the
+# paper's, you have found something that depends on data and size.
 #
 # ## A sixth question
 #
@@ -272,10 +276,11 @@ assert guessed.shape == own.shape
 #
 # ## Now break it
 #
-# Choose yourself what is known (hold Ctrl to choose several). Everything else is dreamt up to fit:
+# Choose yourself what is known (hold Ctrl to choose several). Everything else is dreamt up to fit. The value frame
+# holds 1 here, a success, until you let it be dreamt up:
 
 # %%
-widgets.edit_mask(planner, future)
+widgets.edit_mask(planner, inject(future, planner.stats, value=np.array([1.0])))
 
 # %% [markdown]
 # And push the plan aside. At which push does the imagined picture stop being plausible? What does the value say then?
@@ -287,10 +292,10 @@ widgets.edit_actions(policy, planner, moment)
 # - Mark only the blank frame and the value as known: what does the model think a good end looks like?
 # - Let the *policy* checkpoint imagine: use `policy.denoiser` in `ask`, and `encode(policy, ...)`. What did the
 #   planner learn from failed rollouts that the policy has not seen?
-# - Push the arm far outside of the table. Does the value notice?
-# - Ask another robot: name a checkpoint for the two arms of ALOHA (`workbench train --preset mini-aloha` makes one) in
-#   the first line, with the suite `"aloha_sim"`, and run everything again. Its moments are made in the simulator then,
-#   minutes once. Which of the answers above were about LIBERO's arm only?
+# - Push all three axes to the end (ten centimetres at most). Does the value notice?
+# - Ask another robot: name a checkpoint for the two arms of ALOHA (`workbench train --preset mini-aloha` makes one)
+#   in the line `CHECKPOINT, SUITE = ...` near the top, with the suite `"aloha_sim"`, and run everything again. Its
+#   moments are made in the simulator then, minutes once. Which of the answers above were about LIBERO's arm only?
 
 # %%
 score

@@ -22,7 +22,8 @@
 # [6 Train the mini model →](06_train_mini.ipynb)
 
 # %%
-# On a fresh machine (Binder, Colab) with this repository beside the notebook; otherwise this does nothing.
+# Binder has the repository. On Colab clone it first and go to its notebooks folder (%cd); then this installs what is
+# missing. Elsewhere it does nothing.
 import importlib.util
 import subprocess
 import sys
@@ -95,6 +96,9 @@ answer = ...
 course.check("cost_of_a_decision", answer)
 
 # %% [markdown]
+# (The published program makes one call where two steps are asked for. Here two are two.)
+
+# %% [markdown]
 # ### From fifteen numbers to one
 #
 # With samples $v_1 \dots v_m$, mean $\bar v$ and standard deviation $s$, there are four rules:
@@ -134,8 +138,9 @@ for rule in AGGREGATIONS:
 assert aggregate(made_up, "lcb").argmax() == 0 and aggregate(made_up, "majority_mean").argmax() == 1
 
 # %% [markdown]
-# The sure one, the divided one, the hopeful one. The rules differ where samples disagree, and only there. How often
-# is that, in the shipped moments?
+# The sure one, the divided one, the hopeful one. The three means differ only where samples disagree. The success
+# vote differs also where they agree: if all samples are above 0.05 everybody gets 1, and the lowest number wins the
+# tie. How often do the rules agree in the shipped moments?
 
 # %%
 agree = sum(len(set(plan.choices.values())) == 1 for plan in records.values())
@@ -146,9 +151,8 @@ for plan in records.values():
 assert all(0 < plan.margin <= 1 for plan in records.values())
 
 # %% [markdown]
-# (The success vote often ends in a tie; then the candidate with the lowest number wins.) The percentage is the
-# **margin**: draw the fifteen samples again with repetition (a *bootstrap*); how often does the same candidate win?
-# Near $100/8$ per cent the choice is a lottery.
+# The percentage is the **margin**: draw the fifteen samples again with repetition (a *bootstrap*); how often does
+# the same candidate win? Near $100/8$ per cent the choice is a lottery.
 #
 # ## Was it right?
 #

@@ -23,7 +23,8 @@
 # [8 Rollouts and statistics →](08_rollouts_and_statistics.ipynb)
 
 # %%
-# On a fresh machine (Binder, Colab) with this repository beside the notebook; otherwise this does nothing.
+# Binder has the repository. On Colab clone it first and go to its notebooks folder (%cd); then this installs what is
+# missing. Elsewhere it does nothing.
 import importlib.util
 import subprocess
 import sys
@@ -321,7 +322,7 @@ assert factor <= 0 or (np.argsort(others, kind="stable") == np.argsort(factor * 
 
 # %% [markdown]
 # The assertion is the point: a factor changes no order. Whoever only chooses the *best* candidate gains nothing from
-# it. Fine-tuning can change the order.
+# it, unless a rule has a threshold (0.05 in the majority mean). Fine-tuning can change the order.
 #
 # ## Plan again
 #
@@ -381,7 +382,7 @@ assert q.network_calls < settings.network_calls
 # known at best, from $n$ rollouts? The standard error is $s / \sqrt{n}$, with $s$ the spread of the returns:
 
 # %%
-spread = np.std([spec.gamma ** len(e) * e.success for e in rollouts], ddof=1)
+spread = np.std([spec.gamma ** (len(e) - 1) * e.success for e in rollouts], ddof=1)
 counts = [3, 6, 12, 25, 50, 100, 200, 400, 650]
 coin = np.sqrt(0.25 / np.array(counts))
 lines = {"share of successes": (counts, coin), "return from the start": (counts, spread / np.sqrt(counts))}

@@ -22,7 +22,8 @@
 # [9 The 2B model →](09_the_2b_model.ipynb)
 
 # %%
-# On a fresh machine (Binder, Colab) with this repository beside the notebook; otherwise this does nothing.
+# Binder has the repository. On Colab clone it first and go to its notebooks folder (%cd); then this installs what is
+# missing. Elsewhere it does nothing.
 import importlib.util
 import subprocess
 import sys
@@ -238,7 +239,8 @@ score.reveal("What is reported, in per cent, is", guess, round(float(reported), 
 # %% [markdown]
 # ## Now break it
 #
-# - Set `truth` in the counting of intervals to 0.5. Which formula is better now?
+# - Set `truth` in the counting of intervals to 0.5. Which formula is better now? (The cell's `assert` will stop
+#   you: say why, and delete it.)
 # - Halve the recorded episodes (`shared = shared[::2]`). What happens to the interval of the difference?
 # - Unpair them: shuffle one of the two lists with `np.random.default_rng(0).shuffle(second)`. The rates stay; what
 #   becomes of gained, lost and the interval?

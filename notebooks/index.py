@@ -19,7 +19,7 @@
 #
 # | | notebook | you will | minutes |
 # |---|---|---|---|
-# | 0 | [The tour](00_tour.ipynb) | do everything once, in a dozen cells | 10 |
+# | 0 | [The tour](00_tour.ipynb) | do everything once, in 15 cells | 15 |
 # | 1 | [The latent sequence](01_latent_sequence.ipynb) | see what each frame of the model's "video" holds | 25 |
 # | 2 | [Encode and inject](02_encode_and_inject.ipynb) | follow pictures and numbers into the model | 30 |
 # | 3 | [Denoise](03_denoise.ipynb) | watch noise become a plan, call by call | 40 |
@@ -39,7 +39,9 @@
 # - **Exercises** have one to three stars. Replace the dots and run the cell: it says what is right, or what is wrong
 #   with it in words. Hint and solution are folded away below.
 # - **Figures with controls** can be moved; what they show last stays in the saved notebook.
-# - Every notebook ends with *Now break it*: change one thing, run again, explain.
+# - Every notebook ends with *Now break it*: change one thing, run again, explain. An `assert` in a cell says what
+#   should hold. If you break something, one may stop you: read its last words, that is your result; delete the line
+#   to go on.
 # - The numbers you see come from the small model that ships with the workbench. Where they differ from the paper's,
 #   the text says how to read that; a model is not a theorem.
 #
@@ -50,6 +52,7 @@
 #
 # | word | meaning |
 # |---|---|
+# | control step | one command to the robot |
 # | latent frame | a small tensor (channels, height, width) that stands for a picture, or carries numbers |
 # | proprio | what the robot feels of itself: gripper, position, angles |
 # | chunk | the actions of several control steps, decided at once |

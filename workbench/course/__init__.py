@@ -22,6 +22,7 @@ from workbench.course import (
     policy_world_model_value,
     rollouts_and_statistics,
     the_2b_model,
+    tour,
     train_mini,
 )
 from workbench.course.exercise import Exercise
@@ -31,6 +32,7 @@ from workbench.planning import run
 from workbench.views.page import fragment
 
 LESSONS: dict[str, tuple[Exercise, ...]] = {
+    "00_tour": tour.EXERCISES,
     "01_latent_sequence": latent_sequence.EXERCISES,
     "02_encode_and_inject": encode_and_inject.EXERCISES,
     "03_denoise": denoise.EXERCISES,
