@@ -32,18 +32,27 @@ class Writer:
         """`quality` None stores pictures without loss, 1 to 100 as lossy WebP."""
         self.folder, self.quality = folder, quality
         self.arrays: dict[str, np.ndarray] = {}
+        self.pixels = MAX_PIXELS
         (folder / "pictures").mkdir()
 
     def picture(self, name: str, image: Image, *, exact: bool = False) -> str:
         """Write one picture, without loss if `exact`; its path in the folder."""
         path = f"pictures/{name}.webp"
+        self.pixels -= image.shape[0] * image.shape[1]
+        if self.pixels < 0:
+            raise ValueError(f"more than {MAX_PIXELS:,} pixels in one folder")
         lossy = self.quality is not None and not exact
         options = {"quality": self.quality} if lossy else {"lossless": True, "quality": 60}
         Pillow.fromarray(np.ascontiguousarray(image)).save(self.folder / path, "WEBP", method=4, **options)
         return path
 
     def film(self, name: str, frames: Video) -> dict[str, Any]:
-        """Write frames as one sheet, row by row: smaller and quicker than a file a frame."""
+        """Write frames as one sheet, row by row: smaller and quicker than a file a frame.
+
+        Of a film that would take more than half of the room that is left, every second frame is left out, or more.
+        """
+        most = max(1, self.pixels // 2 // (frames.shape[1] * frames.shape[2]) * 3 // 4)  # a sheet has empty places
+        frames = frames[:: -(-len(frames) // most)]
         count, height, width, _ = frames.shape
         columns = math.ceil(math.sqrt(count))
         rows = math.ceil(count / columns)

@@ -29,6 +29,8 @@ from workbench.types import Episode
 
 ATTEMPTS = 50
 """After so many draws without the wanted ending, something is broken."""
+USUAL_SIZE = 128
+"""Pixels of a picture's side."""
 MENDED = 0.35
 """Share of demonstrations that begin after a mishap."""
 
@@ -77,7 +79,7 @@ def collect(
     seed: int = 0,
     workers: int | None = 2,
     ray: str | None = None,
-    image_size: int = 128,
+    image_size: int = USUAL_SIZE,
 ) -> Generator[Collected | Joined, None, list[Joined]]:
     """Make `demos` demonstrations and `failures` failed episodes in total, evenly over `tasks`, or all of the suite's.
 
@@ -144,7 +146,7 @@ class Plan:
         for i, task in zip(range(count), cycle(self.tasks), strict=False):
             kinds, k = failures_of(find_suite(self.suite).tasks[task]), i // len(self.tasks)
             kind = kinds[k % len(kinds)]
-            name = f"{self._name(task)}_{kind}_{self.seed}_{k:04d}.hdf5"
+            name = f"{self._name(task)}_{kind}_{self.seed}_{k:04d}{of_size(self.image_size)}.hdf5"
             jobs.append(self._job(task, kind, k, self.out / "all_episodes" / self.suite / name))
         return jobs
 
@@ -193,6 +195,11 @@ class Plan:
             return set()
         with h5py.File(self._file(task)) as file:
             return {int(name.removeprefix("demo_")) for name in file["data"]}
+
+
+def of_size(image_size: int) -> str:
+    """What an episode's file name says of its pictures, where they are not of the usual size."""
+    return "" if image_size == USUAL_SIZE else f"_size{image_size}"
 
 
 @lru_cache(maxsize=1)

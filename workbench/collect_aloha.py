@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from workbench.collect import ATTEMPTS, Collected, Job, Joined, run_jobs
+from workbench.collect import ATTEMPTS, USUAL_SIZE, Collected, Job, Joined, of_size, run_jobs
 from workbench.data import writers
 from workbench.envs.aloha import AlohaEnv, assets, make_env
 from workbench.envs.aloha_expert import expert
@@ -34,7 +34,7 @@ def collect(
     seed: int = 0,
     workers: int | None = 2,
     ray: str | None = None,
-    image_size: int = 128,
+    image_size: int = USUAL_SIZE,
 ) -> Generator[Collected | Joined, None, list[Joined]]:
     """Make `demos` demonstrations in total, evenly over `tasks` (default: all); what `out` holds already is kept.
 
@@ -51,7 +51,7 @@ def collect(
     jobs = []
     for i, task in zip(range(demos), cycle(chosen), strict=False):
         number = i // len(chosen)
-        path = folders[task] / f"episode_{seed}_{number:04d}.hdf5"
+        path = folders[task] / f"episode_{seed}_{number:04d}{of_size(image_size)}.hdf5"
         jobs.append(Job(suite, task, "expert", number, seed, str(path), image_size))
     yield from run_jobs([job for job in jobs if not Path(job.path).exists()], run_job, workers=workers, ray=ray)
     joined = [Joined(str(folder), len(list(folder.glob("*.hdf5")))) for folder in folders.values()]

@@ -86,7 +86,7 @@ def foreseeing(
 
 def _foresight(episode: int, result: EpisodeResult, step: int, said: Expected, policy: Bundle) -> Foresight:
     left = max(result.steps - step - policy.spec.chunk_size, 0)
-    returned = realised_return(result.success, left, gamma=policy.spec.gamma)
+    returned = realised_return(result.success, left, gamma=policy.spec.gamma, score=result.score)
     return Foresight(episode, result.trial.task, step, said.v, said.q, returned, result.success)
 
 

@@ -6,10 +6,10 @@ demonstrations, from which the policy learns. Without one, frames are thinned ou
 are split into those for training and those held out.
 """
 
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import h5py
 import numpy as np
@@ -157,20 +157,34 @@ def _thinned(data: DataSet, sources: Sequence[Source], out: Path, seed: int) -> 
     every = step_between(data)
     order = np.random.default_rng(seed).permutation(len(sources))
     held_out = set(order[len(sources) - int(len(sources) * data.held_out) :].tolist())
-    rows, written = [], []
-    for number, source in enumerate(sources):
-        part = readers.HELD_OUT if number in held_out else "train"
-        path = out / source.path.parent.name / part / f"{source.path.stem}.hdf5"
+    parts = [readers.HELD_OUT if number in held_out else "train" for number in range(len(sources))]
+    paths = [out / s.path.parent.name / part / f"{s.path.stem}.hdf5" for s, part in zip(sources, parts, strict=True)]
+    settings = {"size": data.size, "every": every, "held_out": data.held_out, "seed": seed}
+    _note(out, settings, sources, paths, parts)
+    for number, (source, path) in enumerate(zip(sources, paths, strict=True)):
         if not path.exists():
             episode, arrays = thin(source, every, data.size)
             writers.write_aloha(path, episode, arrays, fps=VIDEO_HZ)
             dropped = source.length - len(episode)
             yield Prepared(source.address, str(path), len(episode), dropped, True, number + 1, len(sources))
-        rows.append({"original": source.path.name, "written": str(path.relative_to(out)), "split": part})
-        written += [path] if part == "train" else []
-    settings = {"size": data.size, "every": every, "held_out": data.held_out, "seed": seed}
-    files.write_json(out / "preprocessing_metadata.json", {"settings": settings, "episodes": rows})
-    return written
+    return [path for path, part in zip(paths, parts, strict=True) if part == "train"]
+
+
+def _note(
+    out: Path, settings: Mapping[str, Any], sources: Sequence[Source], paths: Sequence[Path], parts: Sequence[str]
+) -> None:
+    """Write down what comes from where. ValueError if two episodes would be one file, or if the folder was prepared
+    otherwise: what was trained on then could be measured on now."""
+    if len({(path.parts[-3], path.stem) for path in paths}) < len(paths):
+        raise ValueError("expected episodes that differ in their file's or folder's name, got two of one: rename some")
+    kept = out / "preprocessing_metadata.json"
+    if kept.is_file() and (before := files.read_json(kept).get("settings")) != settings:
+        raise ValueError(f"{out} was prepared with {before}, asked for {settings}: use the same, or another folder")
+    rows = [
+        {"original": source.path.name, "written": str(path.relative_to(out)), "split": part}
+        for source, path, part in zip(sources, paths, parts, strict=True)
+    ]
+    files.write_json(kept, {"settings": settings, "episodes": rows})
 
 
 def step_between(data: DataSet) -> int:

@@ -4,6 +4,7 @@ of an episode, and what a model says along it.
 A recorded moment has no simulator behind it: it can be asked about and planned from, not executed.
 """
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,16 +39,24 @@ def listed(folders: Sequence[str | Path]) -> dict[str, Source]:
     for folder in map(Path, folders):
         some = _readable(folder)
         for _, source in zip(range(MOST), some, strict=False):
-            place = source.path.resolve().relative_to(folder.resolve().parent)
-            found[f"{place}#{source.group.rpartition('/')[2] or 0}"] = source
+            found[_name(source, folder, found)] = source
     return found
+
+
+def _name(source: Source, folder: Path, taken: Mapping[str, Source]) -> str:
+    """`FOLDER/FILE#episode`, with as much of the way to the folder as tells it from those of another one."""
+    path, base = Path(os.path.abspath(source.path)), Path(os.path.abspath(folder)).parent
+    episode = source.group.rpartition("/")[2] or 0
+    while (name := f"{path.relative_to(base)}#{episode}") in taken and base != base.parent:
+        base = base.parent
+    return name
 
 
 def _readable(folder: Path) -> Iterator[Source]:
     for place in readers.places(folder):
         try:
             yield from readers.sources(place)
-        except (ValueError, OSError, KeyError):
+        except Exception:  # whatever lies in a folder must not keep the rest from being listed
             continue
 
 

@@ -68,18 +68,22 @@ def test_a_page_is_updated_at_most_five_times_a_second(session):
 def test_a_job_is_ahead_of_the_others_until_there_is_something_to_look_at(session):
     def work():
         yield Loading("models")
+        loaded.wait(10)
         yield Waiting(1, "a simulator")
         looked.wait(10)
         yield "first"
         gate.wait(10)
 
-    looked, gate = threading.Event(), threading.Event()
+    loaded, looked, gate = threading.Event(), threading.Event(), threading.Event()
     steps = session.run(work, Seen())
     next(steps), next(steps)
     assert session._job.young, "that something loads is nothing to look at"
+    loaded.set()
+    next(steps)
+    assert not session._job.young, "who waits for something else has no use for being ahead"
     looked.set()
     next(steps)
-    assert not session._job.young
+    assert session._job.noticed and not session._job.young
     gate.set()
     list(steps)
 

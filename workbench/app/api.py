@@ -7,11 +7,12 @@ here, whatever its type: a caller gets one line about what was expected. No endp
 import inspect
 import math
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import gradio as gr
 import numpy as np
+from anyio import from_thread
 
 from workbench.app.engine import Events
 from workbench.app.parts import Parts
@@ -29,6 +30,9 @@ MOST = {"candidates": 16, "calls": 20, "futures": 8, "values": 8, "future_calls"
 """What may be asked for at most."""
 LARGEST = 100.0
 """Of a number in an action, in the robot's units."""
+ATTENTION = 0.5
+"""Seconds after which a caller who has hung up is noticed."""
+
 AT_ONCE = 2
 """Calls that are worked on at a time, of all callers together: people at the pages come first."""
 
@@ -153,10 +157,11 @@ def chunk(given: Any, like: np.ndarray) -> np.ndarray:
 
 
 def finished(parts: Parts, work: Callable[[], Events]) -> Any:
-    """The result of `work`, which takes its turns among the visitors'."""
+    """The result of `work`, which takes its turns among the visitors', and ends when the caller has hung up."""
     job = parts.engine.worker.start(work)
-    for _ in job:
-        pass
+    for _ in job.events(ATTENTION):
+        with suppress(RuntimeError):  # in a thread that is not anyio's nobody can hang up
+            from_thread.check_cancelled()
     return job.result
 
 

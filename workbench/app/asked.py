@@ -45,6 +45,8 @@ class Asked:
 class Known:
     """What is known of the unchanged moment."""
 
+    about: tuple
+    """Which question it answers (`Asked.about`)."""
     before: Answer
     yardstick: Difference
     objects: Sequence[str] = ()
@@ -55,7 +57,9 @@ def reference(policy: Bundle, planner: Bundle, asked: Asked) -> Events:
     """The unchanged moment's answer, and how far another seed's is from it."""
     before = yield from answer_events(policy, planner, asked.moment, settings=asked.settings)
     other = replace(asked.settings, seed=asked.settings.seed + 1)
-    return Known(before, measure(before, (yield from answer_events(policy, planner, asked.moment, settings=other))))
+    return Known(
+        asked.about, before, measure(before, (yield from answer_events(policy, planner, asked.moment, settings=other)))
+    )
 
 
 def answer(policy: Bundle, planner: Bundle, asked: Asked, moment: Moment | None = None) -> Events:

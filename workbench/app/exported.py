@@ -1,5 +1,6 @@
 """The picture and the film of a kept run, made when somebody asks for them and kept in its folder."""
 
+import tempfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -49,8 +50,9 @@ def _made(name: str, file: str, make: Callable[[Plan, str, Path], Path]) -> Path
     with _ONE:
         folder = kept.path_of(name)
         if not (folder / file).is_file():
-            plan, moment = kept.reopen(name)
-            make(plan, moment, folder)
+            of, (plan, moment) = kept.version(name), kept.reopen(name)
+            with tempfile.TemporaryDirectory(dir=kept.folder(), prefix=".") as place:
+                kept.put(make(plan, moment, Path(place)), name, of=of)
         return folder / file
 
 

@@ -100,6 +100,20 @@ def reopen(name: object, *, root: Path | None = None) -> tuple[Plan, str]:
         return runs.open_plan(path), (path / "moment.txt").read_text(encoding="utf-8")[:200]
 
 
+def version(name: object) -> tuple[int, int]:
+    """Tells a run from what takes its place under the same name. ValueError in one line if there is none."""
+    told = (path_of(name) / "plan.json").stat()
+    return told.st_ino, told.st_mtime_ns
+
+
+def put(file: Path, name: str, *, of: tuple[int, int]) -> None:
+    """Move a file that was made of a run into its folder; ValueError if the run is another one by now."""
+    with _ONE:
+        if version(name) != of:
+            raise ValueError("this run has just changed: ask again")
+        file.replace(path_of(name) / file.name)
+
+
 def recent(count: int = 10, *, root: Path | None = None) -> list[str]:
     """Names of the runs that were made last, newest first."""
     root = root or folder()

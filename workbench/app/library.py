@@ -53,13 +53,16 @@ class Library:
         except Exception:
             place.cleanup()
             raise
-        self._make_room()
+        self._forget([brought for brought in self._brought if set(brought[1]) & found.keys()])  # brought again
+        self._forget(self._brought[: max(0, len(self._brought) - MOST_FILES + 1)])
         self._brought.append((place, list(found)))
         self.sources = found | self.sources
         return next(iter(found))
 
-    def _make_room(self) -> None:
-        if len(self._brought) >= MOST_FILES:
-            place, names = self._brought.pop(0)
+    def _forget(self, some: Sequence[tuple[tempfile.TemporaryDirectory, list[str]]]) -> None:
+        """Files that were brought, and their episodes."""
+        for brought in some:
+            place, names = brought
+            self._brought.remove(brought)
             self.sources = {name: source for name, source in self.sources.items() if name not in names}
             place.cleanup()

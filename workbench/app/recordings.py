@@ -105,8 +105,9 @@ def build(demo: gr.Blocks, parts: Parts) -> None:
         return (*_listed(session.shown, ANY, ANY, name, step), session.shown.html())
 
     def on_filter(request: gr.Request, task: str, outcome: str) -> tuple:
-        shown = parts.session(request).shown
-        return (*_listed(shown, task, outcome), shown.html())
+        session = parts.session(request)
+        session.cancel()
+        return (*_listed(session.shown, task, outcome), session.shown.html())
 
     def on_choose(request: gr.Request, name: str | None) -> str:
         session = parts.session(request)
@@ -116,14 +117,17 @@ def build(demo: gr.Blocks, parts: Parts) -> None:
         return session.shown.html()
 
     def on_bring(request: gr.Request, path: str) -> tuple:
-        shown = parts.session(request).shown
+        session = parts.session(request)
+        session.cancel()
+        shown = session.shown
         with one_line():
             name = shown.library.bring(path)
         return (*_listed(shown, ANY, ANY, name), shown.html())
 
     def on_ask(request: gr.Request) -> Iterator[str]:
         session = parts.session(request)
-        yield from _run(session, lambda: parts.engine.recall(session.shown.episode))
+        episode = session.shown.episode
+        yield from _run(session, lambda: parts.engine.recall(episode))
 
     def on_open(event: gr.EventData, request: gr.Request) -> Iterator[str]:
         session = parts.session(request)

@@ -37,8 +37,10 @@ class Session:
         What ran for this window before is closed: a visitor has one job. `state.finish` gets the result,
         `state.stop` the reason of an early end, in one line.
         """
-        self.cancel()
-        job = self._job = self.worker.start(work)
+        job = self.worker.start(work)
+        before, self._job = self._job, job  # in this order: whoever sees its job cancelled sees that another took over
+        if before is not None:
+            before.cancel()
         yield
         try:
             yield from self._watch(job, state)
@@ -56,7 +58,7 @@ class Session:
         shown, due = time.monotonic(), None
         for event in job.events(EVERY):
             if event is not SILENCE:
-                new = state.see(event)
+                new, job.in_line = state.see(event), isinstance(event, Waiting)
                 job.noticed |= new and not isinstance(event, Loading | Waiting)
                 patience = EVERY if new else SELDOM * max(1, self.worker.busy)
                 due = min(due or shown + patience, shown + patience)

@@ -53,7 +53,7 @@ def server(parts: Parts) -> Server:
 
     async def call_tool(context: Any, params: Any) -> CallToolResult:
         call = lambda: called(offered, params.name, params.arguments or {})  # noqa: E731
-        return await to_thread.run_sync(call, limiter=limiter, abandon_on_cancel=True)
+        return await to_thread.run_sync(call, limiter=limiter)  # whoever hangs up: `api.finished` notices
 
     about = {"version": provenance()["version"], "instructions": ABOUT}
     return Server("cosmos-policy-workbench", **about, on_list_tools=list_tools, on_call_tool=call_tool)

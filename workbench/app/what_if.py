@@ -27,24 +27,22 @@ class Imagining(Panel):
         super().__init__(parts.engine, _draw)
         self.moment = moment
         self.listed: list[str] = []
-        self._known: tuple[Any, Known] | None = None
-        self._about: Any = None
+        self._known: Known | None = None
 
     def known(self, asked: Asked) -> Known | None:
         """What an earlier question has found about the same moment."""
-        self._about = asked.about
-        return self._known[1] if self._known and self._known[0] == asked.about else None
+        return self._known if self._known and self._known.about == asked.about else None
 
     def finish(self, result: Any) -> None:
         """It is done; what was found about the unchanged moment is kept."""
         if not isinstance(result, Dream):
-            self._known = (self._about, result[1])
+            self._known = result[1]
         super().finish(result)
 
     @property
     def objects(self) -> list[str]:
         """What can be moved in the scene, as far as that is known."""
-        return list(self._known[1].objects) if self._known else []
+        return list(self._known.objects) if self._known else []
 
 
 def _draw(result: Any) -> str:
@@ -85,7 +83,9 @@ def build(demo: gr.Blocks, parts: Parts) -> None:
         return parts.strip(moment.name), moment.plan.moment.instruction
 
     def on_moment(event: gr.EventData, request: gr.Request) -> tuple[str, str]:
-        moment = parts.session(request).shown.moment = parts.moment(event.name)
+        session = parts.session(request)
+        session.cancel()
+        moment = session.shown.moment = parts.moment(event.name)
         return parts.strip(moment.name), moment.plan.moment.instruction
 
     def on_dream(request: gr.Request, chunks: float) -> Iterator[str]:

@@ -46,6 +46,8 @@ class Job:
         """Seconds of the worker's time that it has had."""
         self.noticed = False
         """Whether whoever waits for it has had something to look at."""
+        self.in_line = False
+        """Whether it only waits for its turn at something else."""
         self._watched = watched
         self._work, self._wake = work, wake
         self._generator: Generator[Any, None, Any] | None = None
@@ -95,7 +97,7 @@ class Job:
     @property
     def young(self) -> bool:
         """Whether it goes ahead of the others."""
-        return not self.noticed and self.worked < YOUNG
+        return not self.noticed and not self.in_line and self.worked < YOUNG
 
     @property
     def ready(self) -> bool:

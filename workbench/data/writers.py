@@ -4,6 +4,7 @@ A file is written under a temporary name and renamed, so one that exists is whol
 episode: collecting continues after a stop with those that are missing.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -74,7 +75,11 @@ def write_aloha(
 
 
 def demonstration_name(instruction: str) -> str:
-    """The file name from which the readers get the instruction back."""
+    """The file name from which the readers get the instruction back; ValueError for what cannot be one."""
+    if not re.fullmatch(r"\w[\w ,'().-]{0,199}", instruction):
+        raise ValueError(
+            f"instruction: expected words and spaces, as a file is named after it; got {instruction[:80]!r}"
+        )
     return f"{instruction.replace(' ', '_')}_demo.hdf5"
 
 

@@ -125,11 +125,13 @@ class ProcessEnv:
         self._call("restore", dict(snapshot))
 
     def objects(self) -> dict[str, np.ndarray]:
-        """See `Furnished.objects`."""
-        return self._call("objects")
+        """See `Furnished.objects`; nothing, where nothing can be moved."""
+        return self._call("objects") if self._status["furnished"] else {}
 
     def move(self, name: str, by: np.ndarray) -> None:
         """See `Furnished.move`."""
+        if not self._status["furnished"]:
+            raise ValueError("the scene: expected a simulator whose objects can be moved; here none can")
         self._call("move", name, np.array(by))
 
     def close(self) -> None:
@@ -267,7 +269,7 @@ def serve(descriptor: int) -> None:
 
 
 def _status(env: Any) -> dict[str, Any]:
-    return {name: getattr(env, name, None) for name in STATUS}
+    return {name: getattr(env, name, None) for name in STATUS} | {"furnished": hasattr(env, "objects")}
 
 
 def _make(factory: str, suite: str, settings: dict) -> Any:

@@ -34,15 +34,14 @@ class WordEmbedding(nn.Module):
         nn.init.normal_(self.positions.weight, std=0.5)
         self._kept: dict[tuple, Tensor] = {}
 
-    def taught(self, vocabulary: Sequence[str]) -> "WordEmbedding":
-        """Another one, of these words: those known here keep their vectors, as do positions; the others are new."""
-        other = WordEmbedding(vocabulary, self.words.embedding_dim, self.positions.num_embeddings)
+    def teach(self, other: "WordEmbedding") -> "WordEmbedding":
+        """`other` with the vectors of the words that are known here, and of the positions; returns it."""
         with torch.no_grad():
             other.positions.weight.copy_(self.positions.weight)
             for row, word in enumerate(other.vocabulary):
                 if word in self.vocabulary:
                     other.words.weight[row] = self.words.weight[self.vocabulary.index(word)]
-        return other.to(self.words.weight)
+        return other
 
     def embed(self, instruction: str) -> Float[Tensor, "1 l e"]:
         """Embedding of `instruction`; the same tensor for the same words while the weights stay."""

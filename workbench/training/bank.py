@@ -67,7 +67,8 @@ class LatentBank:
         return torch.stack(cameras, 1).to(torch.bfloat16)
 
     def _path(self, episode: Episode) -> Path:
-        name = f"{episode.address}|{len(episode)}|{self.spec.image_size}|{self._weights}"
+        side = np.shape(episode.images[self.spec.cameras[0]][0])
+        name = f"{episode.address}|{_numbers(episode)}|{side}|{self.spec.image_size}|{self._weights}"
         return self.folder / f"{hashlib.sha256(name.encode()).hexdigest()[:24]}.safetensors"
 
 
@@ -90,8 +91,14 @@ def split(episodes: Sequence[Episode], held_out: float) -> tuple[list[Episode], 
     return [e for e in episodes if not measured(e)], [e for e in episodes if measured(e)]
 
 
+def _numbers(episode: Episode) -> str:
+    """Of what was done and felt: another episode under the same address has other ones."""
+    numbers = (np.ascontiguousarray(part, np.float64).tobytes() for part in (episode.actions, episode.proprio))
+    return hashlib.sha256(b"".join(numbers)).hexdigest()[:16]
+
+
 def _digest(tokenizer: Tokenizer) -> str:
     total = hashlib.sha256()
-    for tensor in tokenizer.state_dict().values():
+    for tensor in (*tokenizer.state_dict().values(), tokenizer.mean, tokenizer.std):
         total.update(tensor.detach().float().cpu().numpy().tobytes())
     return total.hexdigest()[:16]

@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 from diffusers import CosmosTransformer3DModel
 
+from workbench import files
 from workbench.data import readers
 from workbench.diffusion.precondition import PRECONDITIONS
 from workbench.models import checkpoints
@@ -68,6 +69,8 @@ def _run(
 
 def _tokenizer(recipe: Recipe, data: Sequence[Path], out: Path, team: Team, seed: int) -> Generator[Event, None, Path]:
     demos, rollouts = demonstrations_and_rollouts(data)
+    if _done(out / "tokenizer", recipe.tokenizer.iterations) and (out / "tokenizer" / "untrained").is_dir():
+        return out / "tokenizer"
     tokenizer = yield from train_tokenizer(recipe, [*demos, *rollouts], out / "tokenizer", team=team, seed=seed)
     if team.rank == 0:
         bundle = new_bundle(recipe, tokenizer, demos, rollouts, seed=seed)
@@ -79,10 +82,34 @@ def _tokenizer(recipe: Recipe, data: Sequence[Path], out: Path, team: Team, seed
 def _policy(recipe: Recipe, data: Sequence[Path], out: Path, team: Team, seed: int) -> Generator[Event, None, Path]:
     tokenizer = checkpoints.load(out / "tokenizer" / "untrained").tokenizer
     # Words and statistics are those of the data at hand, which may be more than the tokenizer saw.
-    start = new_bundle(recipe, tokenizer, *demonstrations_and_rollouts(data), seed=seed)
+    start = _as_begun(
+        new_bundle(recipe, tokenizer, *demonstrations_and_rollouts(data), seed=seed), out / "policy", team
+    )
     if recipe.init is not None:
         start = _with_weights_of(checkpoints.load(recipe.init), start)
     return (yield from _denoiser(recipe, data, out, team, seed, start, recipe.policy, stage="policy", name=recipe.name))
+
+
+def _done(run: Path, iterations: int) -> bool:
+    """Whether a stage has nothing left to train: what it has written is then left as it is, whatever the data."""
+    state = run / "state" / "state.json"
+    return state.is_file() and int(files.read_json(state)["iteration"]) >= iterations
+
+
+def _as_begun(start: Bundle, run: Path, team: Team) -> Bundle:
+    """`start` with the words and statistics that the run in this folder has begun with: a run that goes on with more
+    data must not change what its numbers mean."""
+    stats, words = run / "stats.json", run / "words.json"
+    if team.rank == 0 and not words.is_file():
+        run.mkdir(parents=True, exist_ok=True)
+        start.stats.save(stats)
+        files.write_json(words, start.text.vocabulary)
+    team.barrier()
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        positions, width = start.text.positions.weight.shape
+        text = WordEmbedding(files.read_json(words), width, positions)
+    return replace(start, stats=Statistics.load(stats), text=start.text.teach(text))
 
 
 def _with_weights_of(source: Bundle, start: Bundle) -> Bundle:
@@ -92,7 +119,7 @@ def _with_weights_of(source: Bundle, start: Bundle) -> Bundle:
     """
     if _network(source) != _network(start) or not isinstance(source.text, WordEmbedding):
         raise ValueError(f"init: {source.name} has another network or frames than this recipe: train from scratch")
-    return replace(start, denoiser=source.denoiser, text=source.text.taught(start.text.vocabulary))
+    return replace(start, denoiser=source.denoiser, text=source.text.teach(start.text))
 
 
 def _network(bundle: Bundle) -> tuple:
@@ -121,6 +148,8 @@ def _denoiser(
     stage: str,
     name: str,
 ) -> Generator[Event, None, Path]:
+    if _done(out / stage, how.iterations) and (out / name / "config.json").is_file():
+        return out / name
     demos, rollouts = demonstrations_and_rollouts(data)
     bank = LatentBank(out / "bank", start.tokenizer, recipe.spec)
     yield from bank.fill([*demos, *rollouts], part=team.rank, parts=team.size)

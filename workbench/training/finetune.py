@@ -16,6 +16,7 @@ from workbench.data.readers import Episodes, find
 from workbench.data.samples import Samples
 from workbench.models import checkpoints
 from workbench.models.bundle import Bundle
+from workbench.normalize import Statistics
 from workbench.training import schedule, shards
 from workbench.training.logs import Log
 from workbench.training.loop import Trained
@@ -82,7 +83,7 @@ def finetune(
     """
     demonstrations, samples = read_data(run, data)
     began = start(settings.sources, run.spec, demonstrations, run.name)
-    bundle = on_device(began.bundle, settings, here)
+    bundle = on_device(as_begun(began.bundle, out / "train/stats.json", here), settings, here)
     net = trainable(bundle.denoiser.net, settings)
     optimizer = torch.optim.AdamW(
         [p for p in net.parameters() if p.requires_grad],
@@ -123,6 +124,15 @@ def finetune(
     command += ["--lora", str(settings.lora)] if settings.lora else []
     said = readme(run.name, command, {"demonstrations": demonstrations}, out / "train/metrics.jsonl")
     return save(bundle, net, out / run.name, run, settings, here, said)
+
+
+def as_begun(bundle: Bundle, kept: Path, here: Place) -> Bundle:
+    """The bundle with the statistics that the run has begun with, whatever data it goes on with."""
+    if here.rank == 0 and not kept.is_file():
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        bundle.stats.save(kept)
+    here.barrier()
+    return replace(bundle, stats=Statistics.load(kept))
 
 
 def read_data(run: Run, data: list[Path]) -> tuple[Episodes, Samples]:

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from workbench import files
 from workbench.training.logs import Log
 from workbench.training.state import generator, load_state, save_state
 from workbench.training.workers import Team
@@ -66,6 +67,9 @@ def train(
     )
     average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(settings.ema))
     modules = {"model": model, "average": average}
+    if team.rank == 0:
+        files.recover_folder(out / "state")
+    team.barrier()
     start = load_state(out / "state", modules, optimizer)
     log = Log(out / "metrics.jsonl", start) if team.rank == 0 else None
     for iteration in range(start, settings.iterations):

@@ -51,8 +51,8 @@ def load(folder: Path, net: nn.Module, optimizer: torch.optim.Optimizer, here: P
         raise ValueError(f"{folder} holds the state of another network ({missing[:1]}): choose another folder")
     for name, parameter in trained.items():
         with torch.no_grad():
-            local(parameter).copy_(part_of(_joined(parts, f"weight/{name}"), parameter, here))
-        moments = {key: _joined(parts, f"{key}/{name}") for key in MOMENTS}
+            local(parameter).copy_(part_of(_joined(parts, f"weight/{name}", parameter), parameter, here))
+        moments = {key: _joined(parts, f"{key}/{name}", parameter) for key in MOMENTS}
         optimizer.state[parameter] = {
             "step": moments["step"].clone(),
             **{key: _like(part_of(moments[key], parameter, here), parameter) for key in MOMENTS[:2]},
@@ -77,9 +77,10 @@ def _tensors(net: nn.Module, optimizer: torch.optim.Optimizer) -> Iterator[tuple
             yield f"{key}/{name}", local(value)
 
 
-def _joined(parts: list[Mapping[str, Tensor]], name: str) -> Tensor:
+def _joined(parts: list[Mapping[str, Tensor]], name: str, like: Tensor) -> Tensor:
+    """The whole tensor: of slices, or any of the copies where every process held all of it."""
     pieces = [part[name] for part in parts]
-    return pieces[0] if len(pieces) == 1 or pieces[0].ndim == 0 else torch.cat(pieces)
+    return pieces[0] if pieces[0].ndim == 0 or pieces[0].shape == like.shape else torch.cat(pieces)
 
 
 def _name(rank: int, size: int) -> str:

@@ -36,8 +36,10 @@ def save_state(
 
 
 def load_state(folder: Path, modules: Mapping[str, nn.Module], optimizer: torch.optim.Optimizer) -> int:
-    """Fill in what `save_state` wrote; returns the iteration to go on with (0 if there is nothing)."""
-    files.recover_folder(folder)
+    """Fill in what `save_state` wrote; returns the iteration to go on with (0 if there is nothing).
+
+    A save that was interrupted is recovered before, by one process alone (`files.recover_folder`).
+    """
     if not (folder / "state.json").is_file():
         return 0
     tensors = files.load_safetensors(folder / "state.safetensors")

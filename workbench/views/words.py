@@ -72,17 +72,17 @@ def steps_to_success(value: float, gamma: float) -> float:
 
 
 def expectation(value: float, gamma: float) -> str:
-    """What a value means: how far success is, if it comes at all. Not a probability."""
+    """What a value means: how far success is, from the end of the chunk, if it comes at all. Not a probability."""
     steps = steps_to_success(value, gamma)
     if math.isinf(steps):
         return "it does not expect success"
     if steps < 0.5:
         return "it believes that it has succeeded"
-    return f"if it succeeds, about {round(steps)} {_plural(round(steps), 'step')} from here"
+    return f"if it succeeds, about {round(steps)} {_plural(round(steps), 'step')} after these actions"
 
 
 def reading(value: float, gamma: float) -> str:
-    """A value with its meaning: "0.27: if it succeeds, about 65 steps from here"."""
+    """A value with its meaning: "0.27: if it succeeds, about 65 steps after these actions"."""
     return f"{number(value)}: {expectation(value, gamma)}"
 
 
