@@ -117,6 +117,17 @@ def test_foreseeing_gives_every_decision_what_came_of_it(bundle):
     assert set(about["checkpoints"]) == {"policy", "planner"}
 
 
+def test_partial_scores_are_part_of_what_came_true(bundle):
+    class Half(PointWorld):
+        score = 0.5
+
+    decisions = run(
+        foreseeing(Half(horizon=10), bundle, bundle, trials(1, 1, seed=0), suite="points", settings=SETTINGS)
+    ).decisions
+    assert [one.returned for one in decisions] == pytest.approx([0.5 * bundle.spec.gamma**left for left in (6, 2, 0)])
+    assert not any(one.success for one in decisions)
+
+
 def test_returns_count_from_the_end_of_the_chunk(bundle):
     class Easy(PointWorld):
         """Succeeds with its tenth step."""

@@ -110,6 +110,18 @@ def test_rates_that_do_not_divide(tmp_path, hz):
         run(prepare("aloha", tmp_path / "fold_shirt", tmp_path / "out", recorded_hz=hz))
 
 
+def test_a_folder_is_not_prepared_in_two_ways(tmp_path):
+    """What was trained on could be measured on; and two episodes are not one file."""
+    raw_aloha(tmp_path / "fold_shirt", 3, 4)
+    run(prepare("aloha", tmp_path / "fold_shirt", tmp_path / "out"))
+    with pytest.raises(ValueError, match="was prepared with .*'seed': 0.*, asked for .*'seed': 1"):
+        run(prepare("aloha", tmp_path / "fold_shirt", tmp_path / "out", seed=1))
+    for day in ("monday", "tuesday"):
+        raw_aloha(tmp_path / "days" / day / "fold_shirt", 1, 4)
+    with pytest.raises(ValueError, match="got two of one: rename some"):
+        run(prepare("aloha", tmp_path / "days", tmp_path / "other"))
+
+
 def test_what_cannot_be_prepared(tmp_path):
     raw_aloha(tmp_path / "raw", 1, 3)
     with pytest.raises(ValueError, match="expected one of libero_spatial, .*; got 'bridge'"):

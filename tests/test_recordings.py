@@ -46,6 +46,25 @@ def test_everything_readable_in_a_folder_has_a_name(folder):
         recordings.listed([folder / "absent"])
 
 
+def test_whatever_lies_in_a_folder_the_rest_of_it_is_listed(folder, tmp_path):
+    with h5py.File(folder / "odd.hdf5", "w") as file:
+        file["actions"], file["proprio"], file["primary_images"] = 1.0, 2.0, 3.0
+    write_rollout(tmp_path / "elsewhere" / "linked.hdf5", make())
+    (folder / "link.hdf5").symlink_to(tmp_path / "elsewhere" / "linked.hdf5")
+    found = recordings.listed([folder])
+    assert "mine/link.hdf5#0" in found and "mine/go_up_demo.hdf5#demo_0" in found
+
+
+def test_folders_of_one_name_keep_their_files_apart(tmp_path):
+    for place in ("p", "q"):
+        write_rollout(tmp_path / place / "eps" / "a.hdf5", make(instruction=f"go {place}"))
+    found = recordings.listed([tmp_path / "p/eps", tmp_path / "q/eps"])
+    assert {name: source.instruction for name, source in found.items()} == {
+        "eps/a.hdf5#0": "go p",
+        "q/eps/a.hdf5#0": "go q",
+    }
+
+
 def test_a_file_that_somebody_brings_is_checked(folder, tmp_path):
     assert len(recordings.brought(folder / "go_up_demo.hdf5")) == 2
     spoiled = make()

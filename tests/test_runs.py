@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
+from workbench.album import Reader, Writer
 from workbench.runs import open_plan, save_plan
 from workbench.types import Candidate, Draw, Moment, Observation, Outcome, Plan
 
@@ -245,3 +246,17 @@ def test_sizes_are_bounded_before_anything_is_unpacked(saved, monkeypatch):
     monkeypatch.setattr("workbench.album.MAX_FILE_BYTES", 10**5)
     with pytest.raises(ValueError, match="at most 100,000 are read"):
         open_plan(saved)
+
+
+def test_films_that_would_be_too_much_to_read_are_thinned_out(tmp_path, monkeypatch):
+    """Whatever is saved can be opened: every second frame is left out, or more."""
+    monkeypatch.setattr("workbench.album.MAX_PIXELS", 8 * 8 * 100)
+    film = np.arange(60, dtype=np.uint8)[:, None, None, None] * np.ones((1, 8, 8, 3), np.uint8)
+    (tmp_path / "plan").mkdir()
+    writer = Writer(tmp_path / "plan")
+    records = [writer.film(f"film{k}", film) for k in range(4)]
+    writer.close()
+    reader = Reader(tmp_path / "plan")
+    films = [reader.film(record) for record in records]
+    assert [len(one) for one in films] == sorted((len(one) for one in films), reverse=True) and len(films[0]) >= 20
+    assert np.abs(np.diff(films[0][:, 0, 0, 0].astype(int)) - 2).max() <= 1, "evenly"

@@ -88,3 +88,18 @@ def test_what_makes_it_again_is_said_of_your_own_plan_too(recorded):
         exported.told(yours, "example")
         == f"{command}  # and a plan of one's own: to 0.100 0.000 0.200 m, close, speed 0.5"
     )
+
+
+def test_what_was_made_of_a_run_does_not_reach_what_took_its_place(recorded, folder, monkeypatch):
+    name = kept.keep(recorded.plan, "example")
+
+    def meanwhile(plan, into, *, command):
+        kept.keep(replace(recorded.plan, best=1), "example", name=name)
+        return written(plan, into, command=command)
+
+    written = exports.write_picture
+    monkeypatch.setattr(exports, "write_picture", meanwhile)
+    with pytest.raises(ValueError, match="this run has just changed: ask again"):
+        exported.picture(name, unknown)
+    assert not (folder / name / exports.PICTURE).exists() and kept.reopen(name)[0].best == 1
+    assert not [path for path in folder.iterdir() if path.name.startswith(".")], "nothing is left behind"

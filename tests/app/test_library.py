@@ -55,3 +55,11 @@ def test_a_file_that_is_too_large_or_bad_leaves_nothing_behind(library, tmp_path
     with pytest.raises(ValueError, match="expected a file of at most 0 MB, got bad.hdf5"):
         library.bring(tmp_path / "bad.hdf5")
     assert list(library.sources) == ["ours/a.hdf5#0"] and not library._brought
+
+
+def test_a_file_that_is_brought_again_takes_its_own_place(library, tmp_path):
+    for seed in (1, 2):
+        write(tmp_path / "b.hdf5", seed)
+        name = library.bring(tmp_path / "b.hdf5")
+        assert library.read(name).instruction == f"task {seed}"
+    assert list(library.sources) == ["yours/b.hdf5#0", "ours/a.hdf5#0"] and len(library._brought) == 1

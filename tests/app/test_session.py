@@ -253,3 +253,31 @@ def test_a_moment_of_a_recording_says_which_and_others_do_not(parts, recorded):
     assert parts.source(recorded) == "" and parts.source(parts.moment(parts.opened(here))) == ""
     board = Board(known, parts.engine, parts.source(known))
     assert parts.source(known) in board.html()
+
+
+def test_whoever_takes_over_is_not_told_of_the_end_of_the_one_before(session):
+    """Whatever comes first: the old one sees that it is not the window's job any more."""
+    gate = threading.Event()
+
+    def waits():
+        yield "old"
+        gate.wait(10)
+        yield "old again"
+
+    old, new = Seen(), Seen()
+    first = session.run(waits, old)
+    next(first), next(first)
+    cancel = Worker.start
+
+    def slow(worker, *given, **options):
+        job = cancel(worker, *given, **options)
+        time.sleep(0.05)
+        return job
+
+    session.worker.start = slow.__get__(session.worker)
+    second = session.run(lambda: count(2), new)
+    next(second)
+    gate.set()
+    assert list(first) == [] and old.end is None
+    list(second)
+    assert new.end == ("finish", 2)

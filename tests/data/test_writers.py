@@ -58,3 +58,10 @@ def test_an_error_half_way_leaves_the_old_file(tmp_path):
         write_demonstrations(path, stopped())
     assert len(readers.sources(path)) == 1
     assert [p.name for p in tmp_path.iterdir()] == ["a_demo.hdf5"]
+
+
+@pytest.mark.parametrize("words", ["/tmp/x", "../../escaped", "", "x" * 300, "put\nit"])
+def test_no_instruction_leads_out_of_the_folder(words):
+    with pytest.raises(ValueError, match="instruction: expected words and spaces"):
+        demonstration_name(words)
+    assert demonstration_name("put it down, then (slowly) let go") == "put_it_down,_then_(slowly)_let_go_demo.hdf5"

@@ -165,6 +165,24 @@ def test_a_policy_may_start_with_another_checkpoints_network_on_other_tasks(fini
         _with_weights_of(source, new_bundle(wider, source.tokenizer, [soup], [], seed=5))
 
 
+def test_more_data_change_neither_what_is_done_nor_what_its_numbers_mean(finished, data, tmp_path):
+    out, more = tmp_path / "run", tmp_path / "more"
+    shutil.copytree(finished, out)
+    wide = [replace(episode(90 + i), actions=9 * episode(90 + i).actions, success=True) for i in range(2)]
+    write_demonstrations(more / "success_only/put_the_blue_cube_on_the_plate_demo.hdf5", wide)
+    before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file() and "bank" not in path.parts}
+    for stage in ("tokenizer", "policy", "planner"):
+        run(run_stage(TOY, stage, [data, more], out, workers=1))
+    assert before == {path: path.read_bytes() for path in before}, "nothing was left to train"
+    longer = replace(TOY, policy=replace(TOY.policy, iterations=8))
+    words = [replace(each, instruction="put the red cube on the plate") for each in wide]
+    write_demonstrations(tmp_path / "again/success_only/put_the_red_cube_on_the_plate_demo.hdf5", words)
+    run(run_stage(longer, "policy", [data, tmp_path / "again"], out, workers=1))
+    on = checkpoints.load(out / "toy")
+    assert np.array_equal(on.stats.actions_max, checkpoints.load(finished / "toy").stats.actions_max)
+    assert on.text.vocabulary == checkpoints.load(finished / "toy").text.vocabulary
+
+
 @pytest.mark.sim
 def test_an_aloha_policy_by_the_documented_commands(tmp_path):
     """Demonstrations, training and evaluation of the two arms, each by its command, with tiny numbers."""

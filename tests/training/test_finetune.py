@@ -21,6 +21,7 @@ from workbench.models.bundle import tiny
 from workbench.planning import run
 from workbench.platforms import PLATFORMS
 from workbench.training import finetune as module
+from workbench.training import shards
 from workbench.training.finetune import Began, Settings, finetune
 from workbench.training.parallel import Place, local, place
 from workbench.training.published import LIBERO, PUBLISHED
@@ -259,3 +260,28 @@ def test_the_published_runs():
         "cosmos-2b-aloha-planning": 200,
     }
     assert all(each.batch % each.rows == 0 for each in PUBLISHED.values())
+
+
+def test_weights_that_every_process_holds_whole_are_read_whole(tmp_path, monkeypatch):
+    """As low-rank changes are: not laid end to end."""
+    monkeypatch.setattr(Place, "barrier", lambda self: None)
+    places = [Place(rank, 2) for rank in (1, 0)]
+
+    def made():
+        torch.manual_seed(0)
+        net = torch.nn.Linear(3, 2)
+        optimizer = torch.optim.AdamW(net.parameters())
+        net(torch.ones(1, 3)).sum().backward()
+        optimizer.step()
+        return net, optimizer
+
+    net, optimizer = made()
+    for here in places:
+        shards.save(tmp_path / "state", net, optimizer, 7, here)
+    for here in (*places, Place()):
+        other, moments = made()
+        with torch.no_grad():
+            other.weight.zero_()
+        assert shards.load(tmp_path / "state", other, moments, here) == 7
+        assert torch.equal(other.weight, net.weight)
+        assert torch.equal(moments.state[other.weight]["exp_avg"], optimizer.state[net.weight]["exp_avg"])
