@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from point_world import SPEED, PointWorld, scripted
+from point_world import SPEED, PointWorld, at_once, scripted
 
 from workbench import control
 from workbench.control import Beside, alone, decider, side_by_side
@@ -40,7 +40,7 @@ def bundle():
 
 @pytest.fixture(autouse=True)
 def knowing(monkeypatch):
-    monkeypatch.setattr(control, "predict", scripted)
+    monkeypatch.setattr(control, "predicting", at_once(scripted))
 
 
 def episode(bundle, env, hand=None, *, seed=3, planner=None, record=False):
@@ -183,7 +183,8 @@ def test_in_the_real_simulator_a_moved_object_is_seen_by_both(bundle, monkeypatc
 
     env = make_env("libero_mini", image_size=64)
     rest = np.zeros((4, 7))
-    monkeypatch.setattr(control, "predict", lambda policy, seen, *_, **__: Prediction(rest, seen.proprio.copy(), 0.5))
+    still = at_once(lambda policy, seen, *_, **__: Prediction(rest, seen.proprio.copy(), 0.5))
+    monkeypatch.setattr(control, "predicting", still)
     hands = [Hand(), Hand()]
     for hand in hands:
         hand.pause()

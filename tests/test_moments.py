@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from point_world import TASKS, PointWorld, scripted
+from point_world import TASKS, PointWorld, at_once, scripted
 
 from workbench import control, moments, rollout
 from workbench.envs.suites import Suite
@@ -48,7 +48,7 @@ def disagreeing(policy, planner, moment, *, settings):
 
 @pytest.fixture(autouse=True)
 def knowing(monkeypatch):
-    monkeypatch.setattr(control, "predict", scripted)
+    monkeypatch.setattr(control, "predicting", at_once(scripted))
     monkeypatch.setattr(moments, "plan_events", disagreeing)
     monkeypatch.setattr(rollout, "plan_events", disagreeing)
 

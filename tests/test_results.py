@@ -4,7 +4,7 @@ import json
 
 import point_world
 import pytest
-from point_world import PointWorld, scripted
+from point_world import PointWorld, at_once, scripted
 
 from workbench import control
 from workbench.models.bundle import tiny
@@ -24,7 +24,7 @@ def bundle():
 
 @pytest.fixture(autouse=True)
 def knowing(monkeypatch):
-    monkeypatch.setattr(control, "predict", scripted)
+    monkeypatch.setattr(control, "predicting", at_once(scripted))
 
 
 def evaluate(folder, bundle, episodes, config=CONFIG):

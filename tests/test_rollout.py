@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import point_world
 import pytest
-from point_world import PointWorld, scripted
+from point_world import PointWorld, at_once, scripted
 
 from workbench import control, rollout
 from workbench.control import act, alone, best_of_n, decider
@@ -51,7 +51,7 @@ def bundle():
 @pytest.fixture
 def knowing(monkeypatch):
     """The bundle's platform with a policy that knows the way, so that outcomes mean something."""
-    monkeypatch.setattr(control, "predict", scripted)
+    monkeypatch.setattr(control, "predicting", at_once(scripted))
 
 
 def start(env: PointWorld, task: int = 0, init: int = 0) -> Moment:
@@ -125,7 +125,7 @@ def test_the_horizon_ends_an_episode(bundle, monkeypatch):
         prediction = scripted(*args, **options)
         return replace(prediction, actions=-prediction.actions)
 
-    monkeypatch.setattr(control, "predict", away)
+    monkeypatch.setattr(control, "predicting", at_once(away))
     env = PointWorld(horizon=7)
     ended = run(run_episode(env, LIBERO, alone(bundle, calls=1), Start(0, 0, seed=0)))
     assert not ended.success and ended.steps == 7
@@ -235,7 +235,7 @@ def test_continuations_are_draws_and_the_first_is_what_one_alone_is(bundle, monk
         prediction = scripted(*args, seed=seed, **options)
         return replace(prediction, actions=prediction.actions * (0.2 + 0.8 * (seed % 97) / 97))
 
-    monkeypatch.setattr(control, "predict", moody)
+    monkeypatch.setattr(control, "predicting", at_once(moody))
     env = PointWorld()
     plan = plan_of(start(env), (0, 0.2), (0.4, 0))
     options = {"seed": 0, "cameras": ("primary",)}
@@ -337,10 +337,10 @@ def test_two_continuations_in_the_real_simulator_are_two_rollouts_and_come_again
 
     def listening(*args, seed, **options):
         asked.append(seed)
-        return predict(*args, seed=seed, **options)
+        return predicting(*args, seed=seed, **options)
 
-    predict = control.predict
-    monkeypatch.setattr(control, "predict", listening)
+    predicting = control.predicting
+    monkeypatch.setattr(control, "predicting", listening)
     env = make_env("libero_mini_hard", image_size=64)
     env.reset(4, 7, 0)
     env.horizon = 12
@@ -415,7 +415,7 @@ def test_the_oracle_takes_the_candidate_that_ends_best_and_leaves_the_episode_wh
         return plan_of(moment, (0.5, 0), (-0.5, 0), (0, 0.5))  # the goal is on the left
 
     monkeypatch.setattr(rollout, "propose", pushes)
-    monkeypatch.setattr(control, "predict", scripted)
+    monkeypatch.setattr(control, "predicting", at_once(scripted))
     env = PointWorld()
     moment = start(env)
     here = env.snapshot()
