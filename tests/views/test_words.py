@@ -39,8 +39,8 @@ def ends(steps: int | None) -> Outcome:
 
 
 def test_reading_is_the_logarithm_to_base_gamma():
-    assert words.reading(0.27, 0.98) == "0.27: if it succeeds, about 65 steps after these actions"
-    assert words.reading(0.98, 0.98) == "0.98: if it succeeds, about 1 step after these actions"
+    assert words.reading(0.27, 0.98) == "0.27: if it succeeds, 65 steps after the chunk"
+    assert words.reading(0.98, 0.98) == "0.98: if it succeeds, 1 step after the chunk"
     assert words.reading(0.0, 0.98) == "0.00: it does not expect success"
     assert words.reading(1.0, 0.98) == "1.00: it believes that it has succeeded"
     assert words.steps_to_success(0.99**30, 0.99) == pytest.approx(30)
@@ -64,7 +64,7 @@ def test_a_close_winner_is_called_a_coin_toss():
         "highest mean of 15; #2 is within the spread: nearly a coin toss, it wins 54 % of resamplings"
     )
     assert words.reason(plan, plan.candidates[1]) == "0.02 below #1, within its spread"
-    assert words.headline(plan).startswith("It chooses #1, nearly a coin toss. 0.30: if it succeeds, about 60")
+    assert words.headline(plan).startswith("It chooses #1, nearly a coin toss. 0.30: if it succeeds, 60")
 
 
 def test_a_clear_winner_is_not():
@@ -131,8 +131,7 @@ def test_the_headline_before_everything_is_known():
     samples = [spread(0.27, 0.1), spread(0.2, 0.1)]
     one = plan_of(samples, outcomes=[ends(41), None])
     assert words.headline(one) == (
-        "#1 succeeds in 41 steps; it believed 0.27, if it succeeds, about 65 steps after these actions. "
-        "1 of 2 executed."
+        "#1 succeeds in 41 steps; it believed 0.27, if it succeeds, 65 steps after the chunk. 1 of 2 executed."
     )
     assert words.headline(plan_of(samples, outcomes=[None, ends(41)])) == "It chose #1. 1 of 2 executed."
     assert words.headline(plan_of(samples, best=-1)) == ""

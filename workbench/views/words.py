@@ -78,11 +78,11 @@ def expectation(value: float, gamma: float) -> str:
         return "it does not expect success"
     if steps < 0.5:
         return "it believes that it has succeeded"
-    return f"if it succeeds, about {round(steps)} {_plural(round(steps), 'step')} after these actions"
+    return f"if it succeeds, {round(steps)} {_plural(round(steps), 'step')} after the chunk"
 
 
 def reading(value: float, gamma: float) -> str:
-    """A value with its meaning: "0.27: if it succeeds, about 65 steps after these actions"."""
+    """A value with its meaning: "0.27: if it succeeds, 65 steps after the chunk"."""
     return f"{number(value)}: {expectation(value, gamma)}"
 
 
