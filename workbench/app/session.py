@@ -4,6 +4,7 @@ import threading
 import time
 from collections import OrderedDict, deque
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 from workbench.app.turns import Loading, Waiting
@@ -44,19 +45,21 @@ class Session:
         yield
         try:
             yield from self._watch(job, state)
-            state.finish(job.result)
+            end = partial(state.finish, job.result)
         except Cancelled:
-            if self._job is not job:  # another run has taken the page over
-                return
-            state.stop("cancelled")
+            end = partial(state.stop, "cancelled")
         except Exception as error:  # whatever went wrong is said on the page, and the page lives on
-            state.stop(in_words(error))
-        yield
+            end = partial(state.stop, in_words(error))
+        if self._job is job:  # no other run has taken the page over
+            end()
+            yield
 
     def _watch(self, job: Job, state: Any) -> Iterator[None]:
         """Let `state` see the events; yields at most every `EVERY` seconds."""
         shown, due = time.monotonic(), None
         for event in job.events(EVERY):
+            if self._job is not job:  # what another run shows by now is not to be touched
+                raise Cancelled
             if event is not SILENCE:
                 new, job.in_line = state.see(event), isinstance(event, Waiting)
                 job.noticed |= new and not isinstance(event, Loading | Waiting)
