@@ -35,11 +35,11 @@ def travel(port: int, steps: int, see: Callable[[int, Rehearsal], bool] = lambda
 
 def test_25_hz_are_held_against_a_server_in_another_process(start, port):
     start(port, seconds=0.1)
-    robot, ticks, figures = travel(port, 60)
+    robot, ticks, figures = travel(port, 45)
     first = next(tick.number for tick in ticks if tick.action is not None)
     assert all(tick.action is not None for tick in ticks[first:])  # the next chunk was always there in time
     np.testing.assert_allclose(np.diff(robot.commands, axis=0), 2 * fake_policy.STEP, atol=1e-12)
-    assert figures.chunks >= 4 and min(figures.latency) >= 0.1
+    assert figures.chunks >= 3 and min(figures.latency) >= 0.1
     assert np.median(figures.late) < 0.01 and figures.missed <= 5, figures.lines()
 
 
