@@ -37,6 +37,9 @@ def test_speaks_the_protocol(env):
             break
     assert env.success and 3 < env.steps < 60
     assert list(env.observe().images) == ["wrist", "primary"] and env.observe([]).images == {}
+    assert env.objects() == {}, "a point has nothing beside it"
+    with pytest.raises(ValueError, match="expected a simulator whose objects can be moved"):
+        env.move("cube", np.zeros(3))
 
 
 def test_the_childs_errors_arrive_as_they_are(env):
