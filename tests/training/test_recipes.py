@@ -20,7 +20,7 @@ def test_the_parts_of_a_recipe_fit(recipe):
     assert len(vae["latents_mean"]) == len(vae["latents_std"]) == vae["z_dim"]
     assert vae["scale_factor_spatial"] == vae["patch_size"] * 2 ** (len(vae["dim_mult"]) - 1)
     assert len(vae["temperal_downsample"]) == len(vae["dim_mult"]) - 1
-    assert tokens(recipe) <= 9, "larger pictures cost no more calls"
+    assert tokens(recipe) <= 9 or recipe.init, "larger pictures cost no more calls, unless the network is another's"
 
 
 def test_numbers_are_replaced_where_the_path_leads():

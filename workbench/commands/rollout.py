@@ -35,7 +35,7 @@ def run(options: argparse.Namespace) -> int:
 
     suite, out = find_suite(options.suite), Path(options.out)
     render_size(options.checkpoint, suite.name)
-    if options.run_seed is not None and suite.name != "robocasa":
+    if options.run_seed is not None and not suite.several_runs:
         raise ValueError(f"--run-seed: expected none for {suite.name}, got {options.run_seed}: see --seed")
     workers = options.workers if options.ray else min(options.workers or _processes(), options.episodes or EPISODES)
     here, checked = workers == 1 and not options.ray, options.preflight or suite.official

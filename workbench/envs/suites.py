@@ -48,6 +48,8 @@ class Suite:
     """module:function that makes its environment."""
     platform: str = "libero"
     """Name of the robot that acts in it."""
+    several_runs: bool = False
+    """Whether its simulator builds other scenes in another run of the protocol (`run_settings`)."""
     interpreter: str = ""
     """Environment variable that names the Python its simulator needs, where that is another one than ours."""
 
@@ -133,6 +135,7 @@ def other_robots() -> dict[str, Suite]:
         nowhere,
         factory="workbench.envs.robocasa:make_env",
         platform="robocasa",
+        several_runs=True,
         interpreter="WORKBENCH_ROBOCASA_PYTHON",
     )
     return {suite.name: suite for suite in (aloha, robocasa)}
