@@ -36,6 +36,7 @@ def main(options: Sequence[str]) -> int:
     parser.add_argument("--hz", type=float, default=25.0, help="control rate")
     parser.add_argument("--seconds", type=float, default=20.0, help="of each of the two drives")
     parser.add_argument("--requests", type=int, default=1000, help="of all clients together")
+    parser.add_argument("--instruction", default=INSTRUCTION, help="in words that the checkpoint knows")
     parser.add_argument("--size", type=int, default=128, help="side of the pictures, pixels")
     given = parser.parse_args(options)
     asked = ("serve", "--checkpoint", given.checkpoint, "--calls", str(given.calls))
@@ -45,11 +46,15 @@ def main(options: Sequence[str]) -> int:
         waiting = Pace(given.hz, chunk, 0, max_age=10.0, deadline=10.0)
         steps = int(given.seconds * given.hz)
         for name, pace in (("waiting", waiting), ("asking ahead", replace(waiting, ahead=chunk // 2))):
-            figures = travel(client, contract, pace, steps, given.size)
+            figures = travel(client, contract, pace, steps, given.size, words=given.instruction)
             print(f"{given.hz:g} Hz, chunks of {chunk}, {given.calls} calls, {name}:")
             print("\n".join(f"  {line}" for line in figures.lines()))
         print(f"{CLIENTS} clients at once, {given.requests} requests:")
-        print("\n".join(f"  {line}" for line in crowd(address, contract, given.requests, given.size)))
+        print(
+            "\n".join(
+                f"  {line}" for line in crowd(address, contract, given.requests, given.size, words=given.instruction)
+            )
+        )
     return 0
 
 
@@ -81,11 +86,13 @@ def served(*arguments: str, path: str, output: IO[bytes] | None = None) -> Itera
         process.wait()
 
 
-def travel(client: PolicyClient, contract: Contract, pace: Pace, steps: int, size: int) -> Figures:
+def travel(
+    client: PolicyClient, contract: Contract, pace: Pace, steps: int, size: int, *, words: str = INSTRUCTION
+) -> Figures:
     """Drive a robot that is none for so many ticks; the first answer, which warms the server up, is not counted."""
     robot = Rehearsal(contract, size=(size, size))
-    client.act(robot.observe(), INSTRUCTION, deadline=60.0)
-    loop = drive(robot, client, INSTRUCTION, pace=pace, limits=Limits(), steps=steps)
+    client.act(robot.observe(), words, deadline=60.0)
+    loop = drive(robot, client, words, pace=pace, limits=Limits(), steps=steps)
     while True:
         try:
             next(loop)
@@ -93,7 +100,7 @@ def travel(client: PolicyClient, contract: Contract, pace: Pace, steps: int, siz
             return end.value
 
 
-def crowd(address: str, contract: Contract, requests: int, size: int) -> list[str]:
+def crowd(address: str, contract: Contract, requests: int, size: int, *, words: str = INSTRUCTION) -> list[str]:
     """Let eight clients ask at once; how many were answered, refused and why, and how long answers took."""
     seconds, outcomes = [], Counter()
 
@@ -103,7 +110,7 @@ def crowd(address: str, contract: Contract, requests: int, size: int) -> list[st
             for _ in range(number, requests, CLIENTS):
                 start = time.perf_counter()
                 try:
-                    client.act(seen, INSTRUCTION, deadline=30.0)
+                    client.act(seen, words, deadline=30.0)
                     seconds.append(time.perf_counter() - start)
                     outcomes["answered"] += 1
                 except Refused as refusal:
