@@ -84,10 +84,13 @@ def test_physics_and_stages_are_gym_alohas(env):
         env.step(action)
         assert env._reached() == task.get_reward(physics)
         rewards.append(env._reached())
+        if not any(rewards):
+            np.testing.assert_allclose(env.data.qpos, physics.data.qpos, rtol=0, atol=1e-9)
         if env.success:
             break
     assert set(rewards) >= {0, 2, 4} and env.score == 1.0
-    np.testing.assert_allclose(env.data.qpos, physics.data.qpos, rtol=0, atol=1e-9)
+    # A grasp makes much of the last digits, which processors round differently: a tenth of a millimetre, not 1e-9.
+    np.testing.assert_allclose(env.data.qpos, physics.data.qpos, rtol=0, atol=5e-4)
 
 
 @pytest.mark.sim
