@@ -90,6 +90,20 @@ WRONG = {
     "a strange port": (["app", "--port", "99999"], "from 1 to 65,535, got '99999'"),
     "nowhere to collect to": (["collect"], "required: --out"),
     "an unknown suite to collect": (["collect", "--suite", "x", "--out", "/tmp/x"], "known suites: libero_mini"),
+    "failures of a policy": (
+        ["collect", "--checkpoint", "mini", "--failures", "3", "--out", "/tmp/x"],
+        "--failures: expected none for a policy's rollouts, they fail on their own; got 3",
+    ),
+    "a stage of a published run": (
+        ["train", "--preset", "cosmos-2b-libero", "--stage", "policy"],
+        "--stage: it belongs to the chain of a small model, not to cosmos-2b",
+    ),
+    "low rank of a small model": (["train", "--lora", "4"], "--lora: it belongs to cosmos-2b, not to a small model"),
+    "another run of one": (
+        ["rollout", "--checkpoint", "CHECKPOINT", "--run-seed", "196"],
+        "--run-seed: expected none for libero_mini, got 196",
+    ),
+    "a task too far to evaluate": (["rollout", "--checkpoint", "CHECKPOINT", "--tasks", "9"], "unknown task 9"),
     "no results to compare": (["rollout", "--checkpoint", "CHECKPOINT", "--compare", "/nowhere"], "/nowhere"),
 }
 

@@ -6,14 +6,16 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
 
-from workbench.collect import Collected, Joined, Plan, collect
+from workbench.collect import Collected, Joined, Plan, collect, filmed, perform
 from workbench.data import readers
+from workbench.envs.libero import make_env
 from workbench.envs.suites import FIRST_TRAINING_SEED
 
 DEMOS, FAILURES, SIZE = 4, 3, 32
@@ -133,6 +135,20 @@ def test_some_tasks_have_the_episodes_that_they_have_among_all(tmp_path):
     assert [job.task for job in some.demos(4)] == [1, 4, 1, 4]
     assert set(some.demos(4)) <= set(everything.demos(12))
     assert set(some.failures(4)) <= set(everything.failures(12))
+
+
+@pytest.mark.sim
+def test_pictures_rendered_afterwards_are_those_that_were_there_to_see():
+    """Only attempts that are kept are rendered: from the recorded states, to the pixel."""
+    with closing(make_env("libero_mini_hard", image_size=SIZE)) as env:
+        take = perform(env, task=1, kind="drop", seed=FIRST_TRAINING_SEED + 5)
+        episode = filmed(env, take, address="here")
+        env.reset(1, None, FIRST_TRAINING_SEED + 5)
+        for step in range(60):
+            for camera, picture in env.observe().images.items() if step % 10 == 0 else ():
+                assert np.array_equal(picture, episode.images[camera][step]), (step, camera)
+            env.step(take.actions[step])
+    assert len(episode) == len(take.states) and not episode.success
 
 
 @pytest.mark.sim

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from workbench.control import alone, tap
 from workbench.diffusion import noise
 from workbench.diffusion.levels import upstream_calls
 from workbench.diffusion.samplers import schedule
@@ -19,7 +20,7 @@ from workbench.planning.seeds import member_calls
 from workbench.platforms import PLATFORMS
 from workbench.policy import ask, predict
 from workbench.steps import decode, denoise, encode, extract, trace
-from workbench.types import Observation
+from workbench.types import Moment, Observation
 
 STAGES = {
     "action": ("policy", None),
@@ -189,3 +190,19 @@ def test_cancelling_leaves_the_model_usable(small):
 def iter_return(value):
     yield
     return value
+
+
+def test_the_policy_alone_tells_its_calls_and_may_end_lower():
+    bundle = tiny(PLATFORMS["libero"])
+    images = {camera: np.full((64, 64, 3), 90, np.uint8) for camera in bundle.spec.cameras}
+    moment = Moment(Observation(images, np.zeros(9)), "put the red cube on the plate", "here")
+
+    def told(**settings) -> tuple[list[tuple[int, int]], np.ndarray]:
+        events, work = [], alone(bundle, calls=3, **settings)(moment, 7)
+        plan = run(tap(work, events.append))
+        return [(event.done, event.total) for event in events], plan.candidates[0].actions
+
+    calls, actions = told()
+    assert calls == [(1, 3), (2, 3), (3, 3)]
+    assert np.array_equal(actions, predict(bundle, moment.observation, moment.instruction, seed=7, calls=3).actions)
+    assert not np.array_equal(told(sigma_min=0.3)[1], actions)

@@ -10,7 +10,6 @@ from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
-from itertools import count
 from typing import Any
 
 import numpy as np
@@ -72,13 +71,14 @@ def alone(policy: Bundle, *, calls: int, sigma_min: float | None = None, picture
 
 def _counted(steps: Generator[StepTrace, None, Prediction], calls: int) -> Generator[Called, None, Prediction]:
     """The steps of a prediction as events."""
-    for done in count(1):
+    done = 0
+    while True:
         try:
             next(steps)
         except StopIteration as end:
             return end.value
+        done += 1
         yield Called("propose", done, calls)
-    raise AssertionError("unreachable")
 
 
 def best_of_n(policy: Bundle, planner: Bundle, settings: PlanSettings, *, pictures: bool = True) -> Decide:

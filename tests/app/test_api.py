@@ -1,9 +1,13 @@
 """The endpoints, called as a program calls them, on a real server: the library's numbers, and one line for the rest."""
 
 import random
+import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 
+import anyio
+import anyio.to_thread
 import httpx
 import numpy as np
 import pytest
@@ -136,3 +140,23 @@ def test_callers_that_gradio_remembers_are_few(monkeypatch):
     main.asgi(demo)
     assert demo.state_holder.capacity == main.CALLERS <= 256
     demo.parts.close()
+
+
+def test_a_caller_who_hangs_up_frees_the_worker():
+    parts, closed = Parts(Engine(), Sessions(), {NAME: moments.load(NAME)}), threading.Event()
+
+    def endless():
+        try:
+            while True:
+                time.sleep(0.005)
+                yield None
+        finally:
+            closed.set()
+
+    async def call() -> None:
+        with anyio.move_on_after(0.2):
+            await anyio.to_thread.run_sync(lambda: api.finished(parts, endless))
+
+    anyio.run(call)
+    assert closed.wait(5)
+    parts.close()

@@ -62,6 +62,6 @@ def test_an_error_half_way_leaves_the_old_file(tmp_path):
 
 @pytest.mark.parametrize("words", ["/tmp/x", "../../escaped", "", "x" * 300, "put\nit"])
 def test_no_instruction_leads_out_of_the_folder(words):
-    with pytest.raises(ValueError, match="instruction: expected words and spaces"):
+    with pytest.raises(ValueError, match="instruction: expected up to 200 characters without slashes"):
         demonstration_name(words)
-    assert demonstration_name("put it down, then (slowly) let go") == "put_it_down,_then_(slowly)_let_go_demo.hdf5"
+    assert demonstration_name("put it down: (slowly) let go!") == "put_it_down:_(slowly)_let_go!_demo.hdf5"

@@ -11,7 +11,7 @@ import torch
 from workbench import files
 from workbench.models import t5
 from workbench.models.t5 import T5
-from workbench.models.text import TextTable
+from workbench.models.text import TextTable, WordEmbedding
 
 KNOWN = ("put the red mug on the plate", "put the red mug in the bin", "open the top drawer", "close it")
 
@@ -165,3 +165,16 @@ def test_a_tiny_t5_gives_what_upstream_makes_of_its_512_rows(tiny_t5, monkeypatc
 
 def test_a_very_long_instruction_is_cut_off_where_upstream_cuts_it(tiny_t5):
     assert len(T5(str(tiny_t5)).embed("the " * 600)) == t5.POSITIONS
+
+
+def test_what_was_embedded_is_forgotten_with_the_weights():
+    text = WordEmbedding(["put", "it"], 8, 4)
+    with torch.no_grad():
+        before = text.embed("put it").clone()
+        text.positions.weight.add_(1.0)
+        moved = text.embed("put it")
+        assert not torch.equal(before, moved)
+        assert text.to(torch.float64).embed("put it").dtype == torch.float64
+        assert torch.equal(text.to(torch.float32).embed("put it"), moved)
+        text.load_state_dict({name: torch.zeros_like(weight) for name, weight in text.state_dict().items()})
+        assert not text.embed("put it").any()

@@ -76,9 +76,10 @@ def write_aloha(
 
 def demonstration_name(instruction: str) -> str:
     """The file name from which the readers get the instruction back; ValueError for what cannot be one."""
-    if not re.fullmatch(r"\w[\w ,'().-]{0,199}", instruction):
+    if not re.fullmatch(r"[^./\\\x00-\x1f][^/\\\x00-\x1f]{0,199}", instruction):
         raise ValueError(
-            f"instruction: expected words and spaces, as a file is named after it; got {instruction[:80]!r}"
+            "instruction: expected up to 200 characters without slashes and line ends, as a file is named after it; "
+            f"got {instruction[:80]!r}"
         )
     return f"{instruction.replace(' ', '_')}_demo.hdf5"
 

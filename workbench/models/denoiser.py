@@ -15,14 +15,15 @@ from collections.abc import Sequence
 import torch
 from diffusers import CosmosTransformer3DModel
 from jaxtyping import Bool, Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from workbench.diffusion.precondition import Precondition
 from workbench.models.blocks import FrameForward
+from workbench.models.forgetful import Forgetful
 from workbench.models.shortcuts import ALL, Shortcuts
 
 
-class Denoiser(nn.Module):
+class Denoiser(Forgetful):
     """(x, sigma) -> denoised, for latent sequences of which some frames are known."""
 
     def __init__(
@@ -97,11 +98,6 @@ class Denoiser(nn.Module):
             return_dict=False,
         )[0].float()
 
-    def _apply(self, fn, recurse: bool = True):
+    def forget(self) -> None:
+        """See `Forgetful`."""
         self._fast.clear()
-        return super()._apply(fn, recurse)
-
-    def load_state_dict(self, *args, **kwargs):
-        """As torch's, and forgets what was computed with the old weights."""
-        self._fast.clear()
-        return super().load_state_dict(*args, **kwargs)

@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from workbench.models.forgetful import Forgetful
 from workbench.models.t5 import T5
 
 
@@ -23,7 +24,7 @@ class TextEncoder(Protocol):
         ...
 
 
-class WordEmbedding(nn.Module):
+class WordEmbedding(Forgetful):
     """A learned vector a word plus one a position; trained with the denoiser."""
 
     def __init__(self, vocabulary: Sequence[str], width: int, positions: int) -> None:
@@ -54,14 +55,9 @@ class WordEmbedding(nn.Module):
             self._kept[key] = self(self.tokens(instruction)[None])
         return self._kept[key]
 
-    def _apply(self, fn, recurse: bool = True):
+    def forget(self) -> None:
+        """See `Forgetful`."""
         self._kept.clear()
-        return super()._apply(fn, recurse)
-
-    def load_state_dict(self, *args, **kwargs):
-        """As torch's, and forgets what was computed with the old weights."""
-        self._kept.clear()
-        return super().load_state_dict(*args, **kwargs)
 
     def forward(self, tokens: Tensor) -> Float[Tensor, "b l e"]:
         """Embeddings of token numbers (b, l); -1 is padding and gives zero rows."""
@@ -82,7 +78,7 @@ class WordEmbedding(nn.Module):
         return torch.tensor([self.vocabulary.index(word) for word in words], device=self.words.weight.device)
 
 
-class TextTable(nn.Module):
+class TextTable(Forgetful):
     """Precomputed embeddings, one an instruction (T5-11B for the published model, METHOD.md 3.3).
 
     With an `encoder`, instructions that the table lacks are embedded by it.
@@ -122,6 +118,6 @@ class TextTable(nn.Module):
             raise ValueError(f"instruction: expected an encoder of width {width}, {model} has {found.shape[1]}")
         return found.to(self.like)[None]
 
-    def _apply(self, fn, recurse: bool = True):
+    def forget(self) -> None:
+        """See `Forgetful`."""
         self._kept.clear()
-        return super()._apply(fn, recurse)

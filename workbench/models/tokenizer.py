@@ -14,9 +14,10 @@ import torch
 from diffusers import AutoencoderKLWan
 from diffusers.models.autoencoders.autoencoder_kl_wan import WanCausalConv3d, WanRMS_norm, patchify, unpatchify
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
+from workbench.models.forgetful import Forgetful
 from workbench.models.shortcuts import ALL, Shortcuts
 
 State = list
@@ -49,7 +50,7 @@ class ChannelNorm(WanRMS_norm):
         return (wide * squares.rsqrt()).to(x.dtype) * self.scale * self.gamma + self.bias
 
 
-class Tokenizer(nn.Module):
+class Tokenizer(Forgetful):
     """Pictures in [-1, 1] to normalised latents and back."""
 
     def __init__(self, vae: AutoencoderKLWan, *, causal: bool = True, shortcuts: Shortcuts = ALL) -> None:
@@ -162,14 +163,9 @@ class Tokenizer(nn.Module):
     def _fresh(self, part: str) -> State | None:
         return [None] * self.vae._cached_conv_counts[part] if self.causal else None
 
-    def _apply(self, fn, recurse: bool = True):
+    def forget(self) -> None:
+        """See `Forgetful`."""
         self._black.clear()
-        return super()._apply(fn, recurse)
-
-    def load_state_dict(self, *args, **kwargs):
-        """As torch's, and forgets what was computed with the old weights."""
-        self._black.clear()
-        return super().load_state_dict(*args, **kwargs)
 
 
 def _per_channel(values: Sequence[float]) -> Tensor:

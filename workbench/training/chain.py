@@ -69,12 +69,13 @@ def _run(
 
 def _tokenizer(recipe: Recipe, data: Sequence[Path], out: Path, team: Team, seed: int) -> Generator[Event, None, Path]:
     demos, rollouts = demonstrations_and_rollouts(data)
-    if _done(out / "tokenizer", recipe.tokenizer.iterations) and (out / "tokenizer" / "untrained").is_dir():
+    if _written(out / "tokenizer", recipe.tokenizer.iterations):
         return out / "tokenizer"
     tokenizer = yield from train_tokenizer(recipe, [*demos, *rollouts], out / "tokenizer", team=team, seed=seed)
     if team.rank == 0:
         bundle = new_bundle(recipe, tokenizer, demos, rollouts, seed=seed)
         checkpoints.save(bundle, out / "tokenizer" / "untrained", readme="An untrained policy around the tokenizer.\n")
+        _note_written(out / "tokenizer", recipe.tokenizer.iterations)
     team.barrier()
     return out / "tokenizer"
 
@@ -90,10 +91,17 @@ def _policy(recipe: Recipe, data: Sequence[Path], out: Path, team: Team, seed: i
     return (yield from _denoiser(recipe, data, out, team, seed, start, recipe.policy, stage="policy", name=recipe.name))
 
 
-def _done(run: Path, iterations: int) -> bool:
-    """Whether a stage has nothing left to train: what it has written is then left as it is, whatever the data."""
-    state = run / "state" / "state.json"
-    return state.is_file() and int(files.read_json(state)["iteration"]) >= iterations
+def _written(run: Path, iterations: int) -> bool:
+    """Whether a stage has written what comes of so many iterations: that is then left as it is, whatever the data.
+
+    The checkpoint's folder does not tell: it may be an earlier round's.
+    """
+    note = run / "written.json"
+    return note.is_file() and int(files.read_json(note)["iteration"]) >= iterations
+
+
+def _note_written(run: Path, iterations: int) -> None:
+    files.write_json(run / "written.json", {"iteration": iterations})
 
 
 def _as_begun(start: Bundle, run: Path, team: Team) -> Bundle:
@@ -148,7 +156,7 @@ def _denoiser(
     stage: str,
     name: str,
 ) -> Generator[Event, None, Path]:
-    if _done(out / stage, how.iterations) and (out / name / "config.json").is_file():
+    if _written(out / stage, how.iterations):
         return out / name
     demos, rollouts = demonstrations_and_rollouts(data)
     bank = LatentBank(out / "bank", start.tokenizer, recipe.spec)
@@ -171,6 +179,7 @@ def _denoiser(
         command = train_command(recipe.name, PRESETS, recipe, "--stage", stage, "--seed", str(seed))
         said = readme(name, command, {"demonstrations": demos, "rollouts": rollouts}, out / stage / "metrics.jsonl")
         checkpoints.save(bundle, out / name, readme=said, tokenizer_of=None if stage == "policy" else recipe.name)
+        _note_written(out / stage, how.iterations)
     team.barrier()
     return out / name
 

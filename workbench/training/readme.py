@@ -28,10 +28,10 @@ def readme(name: str, command: Sequence[str], episodes: Mapping[str, Iterable[Ep
 
 
 def train_command(preset: str, known: Mapping[str, Any], recipe: Any, *more: str) -> list[str]:
-    """The command line that trains `recipe`, which is one of `known` but for some numbers."""
+    """The command line that trains `recipe`, one of `known` but for some numbers; its folders are left open."""
     changed = changes(known[preset], recipe) if preset in known else []
     settings = [word for change in changed for word in ("--set", change)]
-    return ["workbench", "train", "--preset", preset, *more, *settings]
+    return ["workbench", "train", "--preset", preset, "--data", "DATA", "--out", "RUN", *more, *settings]
 
 
 def _last(metrics: Path) -> list[str]:
