@@ -114,6 +114,8 @@ seen = decode(policy.tokenizer, futures)["primary"]
 mediapy.show_images({"its own actions": seen[0], "the opposite": seen[1]}, height=240)
 
 # %% [markdown]
+# Look closely, they differ little: a chunk moves the hand by about a centimetre. Section 4 has a button *what differs*.
+#
 # ### Exercise 1 · ★☆☆ · What a world model is given
 #
 # The list in section 2 says what the *policy* is given. Which frames are known when the same network is asked as a
