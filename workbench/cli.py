@@ -52,6 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.print_help()
         return 2
     options = parser.parse_args(argv)
+    importlib.import_module("workbench.runtime").share_cores()  # before a command imports torch
     try:
         _check_writable(getattr(options, "out", None))
         if getattr(options, "ray", None):

@@ -1,4 +1,4 @@
-"""What must be settled before a simulator is imported: the renderer, LIBERO's configuration, threads.
+"""What must be settled before a simulator or torch is imported: the renderer, LIBERO's configuration, threads.
 
 Importing `workbench` settles nothing. Whoever imports mujoco, robosuite or libero calls `configure()` first:
 all three read the environment once, at their import. LIBERO would ask a question on the terminal if it found
@@ -20,12 +20,6 @@ THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"
 THREADS_CHOSEN = "OMP_NUM_THREADS" in os.environ
 """Whether the user, or the process that started this one, has said how many threads there are to be."""
 
-SPINS = 5000
-"""How often a thread of OpenMP looks for work before it sleeps: about as long as sleeping and waking takes.
-
-By default it is 60 times as often, which costs nothing where nobody else wants the core. Here a simulator and a
-browser do, and a thread that waits for one that has no core holds up both (`workbench bench app`)."""
-
 INSTALL_RENDERER = "sudo apt-get install -y libosmesa6"
 
 
@@ -41,10 +35,20 @@ def configure() -> None:
             os.environ.setdefault("PYOPENGL_PLATFORM", os.environ["MUJOCO_GL"])
     if "OMP_NUM_THREADS" not in os.environ:
         limit_threads(max(1, cores() - 1))
-    if "OMP_WAIT_POLICY" not in os.environ:
-        os.environ.setdefault("GOMP_SPINCOUNT", str(SPINS))
+    share_cores()
     logging.getLogger("robosuite_logs").setLevel(logging.ERROR)  # it recommends a macro file at every import
     configure_libero()
+
+
+def share_cores() -> None:
+    """Let threads of OpenMP that wait for one another sleep at once, instead of looking for work meanwhile.
+
+    A simulator and a browser want those cores, too, and a thread that waits for one that has no core holds up both: of
+    eight browsers, the first cards come in half the time (`workbench bench app`); a model that is alone loses nothing.
+    OpenMP reads this once, when torch is imported: later it has no effect. What the user has set is kept.
+    """
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", "0")
 
 
 def renderer() -> str:

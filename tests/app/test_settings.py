@@ -1,7 +1,6 @@
 """Every knob says what it costs, with the library's own count."""
 
 import re
-import threading
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -107,19 +106,3 @@ def test_presets_are_the_two_in_sight():
     assert PRESETS[DEFAULT] == (PlanSettings().futures, PlanSettings().values)
     assert (1, 1) in PRESETS.values()
     assert OWN not in PRESETS
-
-
-def test_one_candidate_comes_first_only_where_all_would_take_long(engine):
-    def two_jobs():
-        while not ended.wait(0.001):
-            yield
-
-    ended = threading.Event()
-    assert not engine._takes_long(PlanSettings()), "8 candidates of 5 calls: 0.4 s"
-    assert engine._takes_long(PlanSettings(candidates=16))
-    assert not engine._takes_long(PlanSettings(candidates=1))
-    jobs = [engine.worker.start(two_jobs, watched=False) for _ in range(2)]
-    assert engine._takes_long(PlanSettings()), "shared with somebody: 0.8 s"
-    ended.set()
-    for job in jobs:
-        list(job)

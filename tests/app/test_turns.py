@@ -124,8 +124,6 @@ def use(engine: Engine, checkpoint: str, log: list):
 def test_models_are_swapped_only_when_nobody_uses_them(engine):
     log = []
     jobs = [engine.worker.start(lambda name=name: use(engine, name, log)) for name in ("a", "b", "a")]
-    for job in jobs:
-        job.noticed = True
     seen = [list(job) for job in jobs]
     assert log[:3] == ["a"] * 3 and log[3:6] == ["b"] * 3 and log[6:] == ["a"] * 3
     assert any(isinstance(event, Waiting) and event.place == 2 for event in seen[2])

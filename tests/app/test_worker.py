@@ -6,6 +6,10 @@ import time
 import pytest
 
 from workbench.app.worker import LEAD, SILENCE, Cancelled, Worker
+from workbench.planning.events import Called
+
+PROGRESS = Called("propose", 1, 9)
+"""Nothing to look at yet."""
 
 
 @pytest.fixture
@@ -26,7 +30,8 @@ def test_events_arrive_in_order_and_the_result_last(worker):
     assert job.result == "done"
 
 
-def test_jobs_take_turns_in_one_thread(worker):
+def test_long_jobs_take_turns_in_one_thread(worker, monkeypatch):
+    monkeypatch.setattr("workbench.app.worker.SHORT", 0.0)
     gate, seen = threading.Event(), []
 
     def work(name, events):
@@ -36,8 +41,6 @@ def test_jobs_take_turns_in_one_thread(worker):
             yield
 
     jobs = [worker.start(lambda name=name: work(name, 4)) for name in "abc"]
-    for job in jobs:
-        job.noticed = True
     gate.set()
     for job in jobs:
         list(job)
@@ -46,6 +49,24 @@ def test_jobs_take_turns_in_one_thread(worker):
     for k in range(4):
         assert set(names[3 * k : 3 * k + 3]) == set("abc"), f"one event each: {names}"
     assert len({thread for _, thread in seen}) == 1
+
+
+def test_short_jobs_are_served_as_they_came_and_the_others_go_on_meanwhile(worker, monkeypatch):
+    monkeypatch.setattr("workbench.app.worker.FOR_ALL", 4)
+    gate, seen = threading.Event(), []
+
+    def work(name):
+        gate.wait(10)
+        for _ in range(6):
+            seen.append(name)
+            yield
+
+    jobs = [worker.start(lambda name=name: work(name), watched=False) for name in "abc"]
+    gate.set()
+    until(lambda: all(job.stopped for job in jobs))
+    ends = ["".join(seen).rindex(name) for name in "abc"]
+    assert ends == sorted(ends) and ends[0] < 9, f"in turns, all would end with the last: {seen}"
+    assert "c" in seen[: ends[0] + 4], f"none stands still: {seen}"
 
 
 def test_a_short_job_does_not_wait_behind_a_long_one(worker, endless):
@@ -60,28 +81,24 @@ def test_a_short_job_does_not_wait_behind_a_long_one(worker, endless):
 
 
 def test_a_new_job_goes_ahead_of_old_ones_which_go_on_nevertheless(worker, monkeypatch):
-    monkeypatch.setattr("workbench.app.worker.YOUNG", 0.01)
     monkeypatch.setattr("workbench.app.worker.FOR_ALL", 4)
-    seen, grown, ended = [], threading.Event(), threading.Event()
+    seen, ended = [], threading.Event()
 
     def old(name):
         while not ended.is_set():
-            time.sleep(0.004)
             seen.append(name)
-            if min(seen.count("a"), seen.count("b")) >= 3:  # both have had their 0.01 s
-                grown.set()
             yield
 
     def new():
         for _ in range(6):
             seen.append("new")
-            yield
+            yield PROGRESS
         ended.set()
 
-    olds = [worker.start(lambda name=name: old(name), watched=False) for name in "ab"]
-    assert grown.wait(10)
+    for name in "ab":
+        worker.start(lambda name=name: old(name), watched=False)
+    until(lambda: {"a", "b"} <= set(seen))
     list(worker.start(new))
-    assert [job.worked > 0.01 for job in olds] == [True, True]
     first = seen.index("new")
     turns = seen[first : first + 9]
     assert turns.count("new") == 6, f"most turns: {turns}"
@@ -95,7 +112,7 @@ def test_of_new_jobs_the_first_has_something_to_show_first(worker):
         gate.wait(10)
         for _ in range(4):
             seen.append(name)
-            yield
+            yield PROGRESS
 
     jobs = [worker.start(lambda name=name: work(name)) for name in "abc"]
     gate.set()
@@ -105,29 +122,47 @@ def test_of_new_jobs_the_first_has_something_to_show_first(worker):
     assert last == sorted(last), f"those that came later overtake nobody: {seen}"
 
 
-def test_who_has_something_to_look_at_goes_ahead_no_longer(worker):
-    seen, noticed = [], threading.Event()
+def test_who_has_something_to_look_at_goes_ahead_no_longer_be_it_looked_at_or_not(worker):
+    gate, seen = threading.Event(), []
 
-    def old():
-        while len(seen) < 40:
-            seen.append("old")
-            yield
+    def work(name):
+        gate.wait(10)
+        for event in (PROGRESS, PROGRESS, "a picture", PROGRESS, PROGRESS):
+            seen.append(name)
+            yield event
 
-    def new():
-        for _ in range(20):
-            seen.append("new")
-            yield
-            noticed.wait(10)
+    jobs = [worker.start(lambda name=name: work(name), watched=False) for name in "ab"]
+    gate.set()
+    until(lambda: all(job.stopped for job in jobs))
+    assert "".join(seen[:6]) == "aaabbb"
 
-    olds = worker.start(old, watched=False)
-    olds.noticed = True
-    job = worker.start(new)
-    next(iter_job := iter(job))
-    job.noticed = True
-    noticed.set()
-    list(iter_job)
-    turns = "".join(name[0] for name in seen[seen.index("new") + 2 :])
-    assert "nn" not in turns.rstrip("n"), f"turn about: {turns}"
+
+def test_a_job_that_computes_for_long_without_anything_to_show_is_like_any_other(worker, monkeypatch):
+    monkeypatch.setattr("workbench.app.worker.YOUNG", 0.01)
+    monkeypatch.setattr("workbench.app.worker.FOR_ALL", 10**9)
+    seen, ended = [], threading.Event()
+
+    def computing(seconds, waiting):
+        begin = time.thread_time()
+        while not ended.is_set():
+            time.sleep(waiting)
+            while time.thread_time() - begin < seconds:
+                pass
+            yield PROGRESS
+
+    def other():
+        seen.append("other")
+        yield PROGRESS
+
+    busy = worker.start(lambda: computing(0.02, 0), watched=False)
+    until(lambda: busy.worked > 0.01)
+    list(worker.start(other))
+    idle = worker.start(lambda: computing(0, 0.02), watched=False)
+    time.sleep(0.1)
+    assert not busy.young
+    assert idle.young, "waiting is not computing: it is late through no fault of its own"
+    assert seen == ["other"]
+    ended.set()
 
 
 def test_no_memory_left_ends_one_job(worker, endless):
@@ -286,3 +321,11 @@ def test_a_job_that_waits_can_be_cancelled_before_it_begins(worker):
     list(blocking)
     assert list(worker.start(lambda: iter_of(1))) == [1]
     assert not began
+
+
+def until(true, seconds=10):
+    """Wait for something that another thread does."""
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, "it did not come"
+        time.sleep(0.001)

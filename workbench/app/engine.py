@@ -49,9 +49,6 @@ PATIENCE = 90.0
 SECONDS_A_CALL = 0.02
 """First guess of the time of one network call of one row, until a plan has been timed."""
 
-SOON = 0.5
-"""Seconds for all candidates' actions above which the first one is shown before the others are proposed."""
-
 
 @dataclass(frozen=True)
 class EpisodeRequest:
@@ -145,16 +142,12 @@ class Engine:
         """Make a plan live; learns how long a network call takes here."""
 
         def work(policy: Bundle, imagines: Bundle) -> Events:
-            clock, first = Clock(), self._takes_long(settings)
-            plan = yield from clock.count(plan_events(policy, imagines, moment, settings=settings, one_first=first))
+            clock = Clock()
+            plan = yield from clock.count(plan_events(policy, imagines, moment, settings=settings, one_first=True))
             self._timed.append(clock.seconds / plan.network_calls)
             return plan
 
         return (yield from self._with_models(checkpoint, planner, work))
-
-    def _takes_long(self, settings: PlanSettings) -> bool:
-        """Whether somebody would have to wait for the actions of all candidates."""
-        return settings.candidates * settings.calls * self.seconds_a_call * max(1, self.worker.busy) > SOON
 
     def add(self, plan: Plan, steer: Steer) -> Events:
         """`plan` with a person's own candidate, imagined and valued by the models that made the others."""

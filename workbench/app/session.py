@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
-from workbench.app.turns import Loading, Waiting
 from workbench.app.worker import SILENCE, Cancelled, Job, Work, Worker
 
 MOST = 64
@@ -61,8 +60,7 @@ class Session:
             if self._job is not job:  # what another run shows by now is not to be touched
                 raise Cancelled
             if event is not SILENCE:
-                new, job.in_line = state.see(event), isinstance(event, Waiting)
-                job.noticed |= new and not isinstance(event, Loading | Waiting)
+                new = state.see(event)
                 patience = EVERY if new else SELDOM * max(1, self.worker.busy)
                 due = min(due or shown + patience, shown + patience)
             if due is not None and time.monotonic() >= due:

@@ -12,6 +12,9 @@ from collections.abc import Callable, Generator, Iterator
 from queue import Empty, SimpleQueue
 from typing import Any
 
+from workbench.app.turns import Loading, Waiting
+from workbench.planning.events import Called
+
 Work = Callable[[], Generator[Any, None, Any]]
 
 
@@ -19,9 +22,15 @@ LEAD = 64
 """Events that a job may be ahead of whoever looks at them; then others have its turns."""
 
 
+PROGRESS = (Called, Loading, Waiting)
+"""Events that tell how far something is; every other is something to look at."""
+
 YOUNG = 5.0
-"""Seconds of work after which a job that has had nothing to show is like any other. Long beside the work until a first
-card, also where other programs have most of the processor: of jobs that lost their lead half-way, all would be late."""
+"""Seconds of the thread's own computing after which a job that has had nothing to show is like any other. Not of the
+clock: where other programs have most of the processor, jobs would lose their lead half-way, and all would be late."""
+
+SHORT = 10.0
+"""Seconds of computing after which a job takes turns with all others, as an episode does or a grid."""
 
 FOR_ALL = 8
 """Every so many turns are nobody's privilege, so that old jobs go on however many new ones come."""
@@ -43,9 +52,9 @@ class Job:
         self.since = time.monotonic()
         """When it was asked for."""
         self.worked = 0.0
-        """Seconds of the worker's time that it has had."""
+        """Seconds that the worker's thread has computed for it."""
         self.noticed = False
-        """Whether whoever waits for it has had something to look at."""
+        """Whether it has made something to look at."""
         self.in_line = False
         """Whether it only waits for its turn at something else."""
         self._watched = watched
@@ -100,17 +109,24 @@ class Job:
         return not self.noticed and not self.in_line and self.worked < YOUNG
 
     @property
+    def short(self) -> bool:
+        """Whether it is served in order of arrival: of equal jobs that take turns, all would end with the last."""
+        return not self.in_line and self.worked < SHORT
+
+    @property
     def ready(self) -> bool:
         """Whether a turn would be of use."""
         return self._stopped or self._events.qsize() < LEAD
 
     def advance(self) -> bool:
         """Make one event; False when there will be no more."""
-        begin = time.perf_counter()
+        begin = time.thread_time()
         try:
             if self._generator is None:
                 self._generator = self._work()
             event = next(self._generator)
+            # Here, not where it is looked at: until that thread has its turn, the job would go on ahead of others.
+            self.in_line, self.noticed = isinstance(event, Waiting), self.noticed or not isinstance(event, PROGRESS)
             if self._watched:
                 self._events.put(("event", event))
             return True
@@ -120,7 +136,7 @@ class Job:
             # Without the traceback, whose frames would keep the job's tensors.
             self._events.put(("error", error.with_traceback(None)))
         finally:
-            self.worked += time.perf_counter() - begin
+            self.worked += time.thread_time() - begin
         self._stopped = True
         return False
 
@@ -195,10 +211,11 @@ class Worker:
             return job
 
     def _whose_turn(self) -> Job:
-        """Of all; in most turns, while there are young ones, the one of them that came first."""
+        """In most turns whoever came first, of those with nothing to show yet, else of those that are soon done."""
         self._turns += 1
         ready = [job for job in self._jobs if job.ready]
-        young = [job for job in ready if job.young]
-        if young and self._turns % FOR_ALL:
-            return min(young, key=lambda job: job.since)
+        if self._turns % FOR_ALL:
+            for ahead in ([job for job in ready if job.young], [job for job in ready if job.short]):
+                if ahead:
+                    return min(ahead, key=lambda job: job.since)
         return ready[0]
