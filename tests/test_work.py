@@ -89,6 +89,14 @@ def test_a_decision_by_phase():
     assert plain["encode"].encoded == 8 * 9 and ours["encode"].encoded == 2  # no black frame twice
     assert plain["decode"].decoded == 24 * 9 and ours["decode"].decoded == 24 * 2
     assert "imagine" not in work.decision(shape, replace(settings, value="q"))
+    assert ours.items() - work.decision(shape, settings, pictures=False).items() == {("decode", ours["decode"])}
+
+
+def test_a_deeper_decision():
+    settings = PlanSettings(candidates=2, calls=2, futures=2, values=1, depth=3)
+    counted = work.decision(tiny(PLATFORMS["libero"], causal=False).to("meta"), settings)
+    assert work.total(counted.values()).calls == settings.network_calls
+    assert counted["decode"].decoded == 2 * 2 * 2, "two pictures of each future, of the first chunk's only"
 
 
 def test_works_add_and_multiply():

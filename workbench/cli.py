@@ -52,7 +52,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.print_help()
         return 2
     options = parser.parse_args(argv)
-    importlib.import_module("workbench.runtime").share_cores()  # before a command imports torch
     try:
         _check_writable(getattr(options, "out", None))
         if getattr(options, "ray", None):
@@ -173,6 +172,7 @@ def _planning(parser: argparse.ArgumentParser) -> None:
         "--aggregation", choices=AGGREGATIONS, default="majority_mean", help="value samples to one value"
     )
     group.add_argument("--value", choices=("v", "q"), default="v", help="V(s') of futures or Q(s, a)")
+    group.add_argument("--depth", type=whole(1, 8), default=1, help="chunks that are looked ahead")
     group.add_argument("--seed", type=SEED, default=0, help="of everything that is drawn")
     group.add_argument(
         "--dtype", choices=DTYPES, default="auto", help="of the networks; auto: bfloat16 on a GPU, float32 on a CPU"

@@ -44,8 +44,9 @@ def share_cores() -> None:
     """Let threads of OpenMP that wait for one another sleep at once, instead of looking for work meanwhile.
 
     A simulator and a browser want those cores, too, and a thread that waits for one that has no core holds up both: of
-    eight browsers, the first cards come in half the time (`workbench bench app`); a model that is alone loses nothing.
-    OpenMP reads this once, when torch is imported: later it has no effect. What the user has set is kept.
+    eight browsers, the first cards come in half the time (`workbench bench app`). A model alone on its machine would
+    be a tenth slower (`workbench bench planning`). OpenMP reads this once, when torch is imported: later it has no
+    effect. What the user has set is kept.
     """
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", "0")

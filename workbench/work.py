@@ -68,24 +68,25 @@ def with_calls(chunk: Mapping[str, Work], calls: int) -> dict[str, Work]:
     return {phase: calls * one if phase == "denoise" else one for phase, one in chunk.items()}
 
 
-def decision(shape: Bundle, settings: PlanSettings, *, batched: bool = True) -> dict[str, Work]:
-    """Work of one best-of-N decision by phase, pictures decoded.
+def decision(shape: Bundle, settings: PlanSettings, *, batched: bool = True, pictures: bool = True) -> dict[str, Work]:
+    """Work of one best-of-N decision by phase; `pictures`: what is imagined in the first chunk is decoded.
 
     `batched`: the observation is encoded once and decoding shares the present; else once a candidate, alone.
     """
     each, futures = settings.candidates, settings.candidates * settings.futures
-    work = {
-        "encode": (1 if batched else each) * encoding(shape, decodable=True),
-        "propose": each * settings.calls * network_call(shape, "policy"),
-    }
+    act = sum(settings.member_calls("propose")) * network_call(shape, "policy")
+    worth = sum(settings.member_calls("value")) * network_call(
+        shape, shape.question("v") if settings.value == "v" else "q"
+    )
+    work = {"encode": (1 if batched else each) * encoding(shape, decodable=True), "propose": each * act}
+    shown = futures if settings.value == "v" else each
     if settings.value == "v":
-        work["imagine"] = each * sum(settings.member_calls("imagine")) * network_call(shape, "world_model")
-        work["decode"] = decoding(shape, futures) if batched else futures * decoding(shape, 1)
-        work["value"] = futures * sum(settings.member_calls("value")) * network_call(shape, shape.question("v"))
-    else:
-        work["decode"] = decoding(shape, each) if batched else each * decoding(shape, 1)
-        work["value"] = each * sum(settings.member_calls("value")) * network_call(shape, "q")
-    return work
+        imagine = each * sum(settings.member_calls("imagine")) * network_call(shape, "world_model")
+        work["imagine"] = settings.depth * imagine
+        work["propose"] += (settings.depth - 1) * futures * act
+    if pictures:
+        work["decode"] = decoding(shape, shown) if batched else shown * decoding(shape, 1)
+    return work | {"value": settings.depth * shown * worth}
 
 
 def encoding(shape: Bundle, *, decodable: bool) -> Work:

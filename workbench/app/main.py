@@ -180,7 +180,6 @@ def launch(
     if mcp:
         _tools()
     print("Getting the pages ready ...", flush=True)
-    runtime.configure()
     runtime.use_all_cores()
     demo = build(checkpoint, planner, data, suite)
     print(f"{TITLE} at http://{host}:{port} (stop it with Ctrl-C)", flush=True)

@@ -38,6 +38,7 @@ KNOBS = {
     "future_calls": "one more call for the longest future",
     "values": "one more value a future",
     "value_calls": "one more call for the longest value",
+    "depth": "one more chunk looked ahead",
 }
 """Numeric settings to what turning them up by one means."""
 
@@ -123,7 +124,7 @@ def build(engine: Engine, first: RecordedMoment, *, executes: bool = False) -> C
 
 
 def _slider(name: str, value: int) -> gr.Slider:
-    most = 16 if name == "candidates" else 20 if name.endswith("calls") else 8
+    most = {"candidates": 16, "depth": 4}.get(name, 20 if name.endswith("calls") else 8)
     return slider(1, most, value=value, step=1, label=name.replace("_", " "))
 
 
@@ -147,12 +148,15 @@ def cost_html(engine: Engine, settings: PlanSettings, continuations: int | None 
 
     With `continuations` also the seconds of executing all candidates, once that has been measured here.
     """
-    changes = {label: replace(settings, **{name: getattr(settings, name) + 1}) for name, label in KNOBS.items()}
     other = "q" if settings.value == "v" else "v"
-    changes[f"{QUESTIONS[other]} instead"] = replace(settings, value=other)
-    changes["another aggregation"] = settings
+    changes = {label: {name: getattr(settings, name) + 1} for name, label in KNOBS.items()}
+    changes |= {f"{QUESTIONS[other]} instead": {"value": other}, "another aggregation": {}}
     rows = [_row("this plan", settings.network_calls, engine.seconds(settings))]
-    for label, changed in changes.items():
+    for label, change in changes.items():
+        try:
+            changed = replace(settings, **change)
+        except ValueError:  # not beside the other settings
+            continue
         calls = changed.network_calls - settings.network_calls
         rows.append(_row(label, calls, engine.seconds(changed) - engine.seconds(settings), sign="+"))
     if continuations and (seconds := engine.seconds_to_execute(settings.candidates, continuations)) is not None:

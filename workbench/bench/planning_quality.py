@@ -70,6 +70,7 @@ WIDE = {"calls": 8, "sigma_min": 0.3}
 WAYS: Mapping[str, Way] = {
     REFERENCE: Way(_screening(1)),
     **{f"best-of-{n}": Way(_screening(n)) for n in (2, 4, 8, 16)},
+    "best-of-8-deep": Way(_screening(8, depth=2)),
     "best-of-8-q": Way(_screening(8, value="q")),
     "best-of-8-3x5": Way(PlanSettings()),
     **{f"best-of-8-3x5-{rule}": Way(PlanSettings(aggregation=rule)) for rule in ("average", "lcb", "success_vote")},

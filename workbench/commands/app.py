@@ -5,6 +5,9 @@ import argparse
 
 def run(options: argparse.Namespace) -> None:
     """Serve the app until interrupted."""
+    from workbench import runtime
+
+    runtime.configure()  # before torch is imported
     from workbench.app.main import launch
 
     launch(

@@ -28,6 +28,7 @@ SETTINGS = (
     "value_calls",
     "aggregation",
     "value",
+    "depth",
     "seed",
 )
 """The planning flags, named as the fields of `PlanSettings`."""

@@ -21,6 +21,7 @@ from workbench.models.bundle import Bundle, check_pair
 from workbench.planning import seeds
 from workbench.planning.aggregate import aggregate, choose, margin
 from workbench.planning.events import Called, Imagined, Proposed, Valued
+from workbench.planning.search import deepen
 from workbench.planning.settings import PlanSettings
 from workbench.steps import decode, encode, extract, trace
 from workbench.types import Candidate, Moment, Plan
@@ -52,6 +53,7 @@ def plan_events(
     actions = yield from work.propose(encoded, one_first)
     futures = yield from work.imagine(actions, pictures)
     values = yield from work.value(futures)
+    values = yield from deepen(work, futures, values)
     return work.plan(values)
 
 
@@ -83,7 +85,7 @@ class Planning:
 
     def _propose(self, encoded: Latents, each: Sequence[int]) -> Generator[Event, None, Latents]:
         """The next candidates, one for each seed."""
-        latents = yield from self._sample(self.policy, encoded.repeat(len(each)), "propose", each)
+        latents = yield from self.sample(self.policy, encoded.repeat(len(each)), "propose", each)
         said = extract(latents, self.policy.stats)
         path, proprio = self.policy.spec.path, np.asarray(self.moment.observation.proprio)
         for row, (seed, actions) in enumerate(zip(each, said.actions, strict=True)):
@@ -97,10 +99,8 @@ class Planning:
         with torch.no_grad():
             latents = replace(latents, text=self.planner.text.embed(self.moment.instruction))
         if self.settings.value == "v":
-            members = self.settings.futures
-            each = [seed for start in self.seeds for seed in seeds.member_seeds(start, members)]
-            latents = latents.repeat(members).ask("world_model")
-            latents = yield from self._sample(self.planner, latents, "imagine", each)
+            latents = latents.repeat(self.settings.futures).ask("world_model")
+            latents = yield from self.sample(self.planner, latents, "imagine", self.future_seeds)
         if pictures:
             begin = time.perf_counter()
             seen = decode(self.planner.tokenizer, latents)
@@ -112,6 +112,11 @@ class Planning:
             ]
         yield Imagined(tuple(self.candidates))
         return latents
+
+    @property
+    def future_seeds(self) -> list[int]:
+        """Seeds of all futures, one candidate's after another's."""
+        return [seed for start in self.seeds for seed in seeds.member_seeds(start, self.settings.futures)]
 
     def value(self, latents: Latents) -> Generator[Event, None, Float[np.ndarray, "n s v"]]:
         """Value samples, a round more after every network call; NaN where a sample is not finished."""
@@ -138,7 +143,7 @@ class Planning:
                 values[rows] = extract(finished, self.planner.stats).value
                 self._rank(values.reshape(len(self.seeds), futures, members))
                 yield Valued(tuple(self.candidates), step.i + 1, max(calls))
-        self.seconds["value"] = time.perf_counter() - begin
+        self.seconds["value"] += time.perf_counter() - begin
         return values.reshape(len(self.seeds), futures, members)
 
     def plan(self, values: Float[np.ndarray, "n s v"]) -> Plan:
@@ -163,9 +168,10 @@ class Planning:
             gamma=self.policy.spec.gamma,
         )
 
-    def _sample(
+    def sample(
         self, bundle: Bundle, latents: Latents, phase: str, each: Sequence[int]
     ) -> Generator[Event, None, Latents]:
+        """Fill in what a phase asks for, a row a seed, with the network calls that the phase is given."""
         begin = time.perf_counter()
         members = self.settings.member_calls(phase) * (len(each) // len(self.settings.member_calls(phase)))
         sigmas = [

@@ -6,7 +6,7 @@ from workbench.diffusion.levels import MAX_SEED, SIGMA_MAX, upstream_calls
 from workbench.planning import seeds
 from workbench.planning.aggregate import AGGREGATIONS
 
-MAX_CANDIDATES, MAX_MEMBERS, MAX_CALLS = 64, 32, 50
+MAX_CANDIDATES, MAX_MEMBERS, MAX_CALLS, MAX_DEPTH = 64, 32, 50, 8
 LOWEST_SIGMA = 0.002
 """What other models of the kind end at."""
 
@@ -33,9 +33,11 @@ class PlanSettings:
     aggregation: str = "majority_mean"
     value: str = "v"
     """"v": V(s') of the imagined futures; "q": Q(s, a) of the actions, which imagines nothing."""
+    depth: int = 1
+    """Chunks that are looked ahead: beyond the first, the policy goes on in every imagined future (`search`)."""
     seed: int = 0
     upstream_compatible: bool = False
-    """Reproduce upstream's quirk that 2 denoising steps make 1 network call."""
+    """Reproduce upstream's quirks: 2 denoising steps make 1 network call; deeper, the present proprio returns."""
 
     def __post_init__(self) -> None:
         limits = {
@@ -45,6 +47,7 @@ class PlanSettings:
             "calls": MAX_CALLS,
             "future_calls": MAX_CALLS,
             "value_calls": MAX_CALLS,
+            "depth": MAX_DEPTH,
         }
         for name, limit in limits.items():
             given = getattr(self, name)
@@ -56,6 +59,8 @@ class PlanSettings:
             raise ValueError(f"aggregation: expected one of {', '.join(AGGREGATIONS)}; got {self.aggregation!r}")
         if self.value not in ("v", "q"):
             raise ValueError(f"value: expected 'v' or 'q', got {self.value!r}")
+        if self.depth > 1 and self.value == "q":
+            raise ValueError(f"depth: expected 1 for Q(s, a), which imagines nothing to go on in, got {self.depth}")
         if not 0 <= self.seed < MAX_SEED - MAX_CANDIDATES - MAX_MEMBERS:
             raise ValueError(f"seed: expected 0 to {MAX_SEED - MAX_CANDIDATES - MAX_MEMBERS}, got {self.seed}")
 
@@ -73,11 +78,13 @@ class PlanSettings:
     @property
     def rounds(self) -> int:
         """Network calls that follow one another, whatever the batch."""
-        return sum(max(self.member_calls(phase)) for phase in self.phases)
+        return self.depth * sum(max(self.member_calls(phase)) for phase in self.phases)
 
     @property
     def network_calls(self) -> int:
         """Network calls in all, counted a row: 61 a candidate in the paper's setting."""
-        values = sum(self.member_calls("value")) * (self.futures if self.value == "v" else 1)
-        futures = sum(self.member_calls("imagine")) if self.value == "v" else 0
-        return self.candidates * (sum(self.member_calls("propose")) + futures + values)
+        act, imagine, value = (sum(self.member_calls(phase)) for phase in ("propose", "imagine", "value"))
+        if self.value == "q":
+            return self.candidates * (act + value)
+        once, deeper = imagine + self.futures * value, self.futures * act
+        return self.candidates * (act + once + (self.depth - 1) * (deeper + once))

@@ -13,6 +13,7 @@ from workbench.models.bundle import Bundle, check_pair
 from workbench.planning.aggregate import choose, margin
 from workbench.planning.best_of_n import Event, Planning, ranked
 from workbench.planning.events import Called, Imagined, Proposed, Valued
+from workbench.planning.search import deepen
 from workbench.planning.settings import PlanSettings
 from workbench.platforms import PlatformSpec
 from workbench.steps import encode, inject
@@ -99,7 +100,8 @@ def added_events(
     total = settings.rounds - max(settings.member_calls("propose"))
     # Q(s, a) imagines nothing, and no picture has come with these actions.
     futures = yield from _beside(others, index, total, plan, work.imagine(latents, settings.value == "v"))
-    yield from _beside(others, index, total, plan, work.value(futures))
+    values = yield from _beside(others, index, total, plan, work.value(futures))
+    yield from _beside(others, index, total, plan, deepen(work, futures, values))
     calls = settings.network_calls - sum(settings.member_calls("propose"))
     plan = replace(
         plan,

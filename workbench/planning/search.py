@@ -1,0 +1,40 @@
+"""Search deeper: what an imagined future is worth is what the policy makes of it (METHOD.md 7).
+
+A level takes every imagined future for the present, lets the policy act in it, imagines where that leads, and values
+what comes; the deepest level's values count. Upstream does it too, but goes on in the last future only, and puts the
+present proprio back in the place of the imagined one; `upstream_compatible` does the latter.
+"""
+
+from collections.abc import Generator
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from jaxtyping import Float
+
+from workbench.latents import Latents
+
+if TYPE_CHECKING:
+    from workbench.planning.best_of_n import Event, Planning
+
+
+def deepen(
+    work: "Planning", futures: Latents, values: Float[np.ndarray, "n s v"]
+) -> Generator["Event", None, Float[np.ndarray, "n s v"]]:
+    """Go on from `futures`, worth `values`, as deep as the settings ask; returns the values found there."""
+    for _ in range(work.settings.depth - 1):
+        futures = yield from _one_chunk_further(work, futures)
+        values = yield from work.value(futures)
+    return values
+
+
+def _one_chunk_further(work: "Planning", futures: Latents) -> Generator["Event", None, Latents]:
+    """Where the policy leads from every future, one act and one future each, by the seed that the future had."""
+    compatible, seeds = work.settings.upstream_compatible, work.future_seeds
+    with torch.no_grad():
+        text = work.policy.text.embed(work.moment.instruction)
+    here = replace(futures.advance(upstream_compatible=compatible), text=text).ask("policy")
+    acted = yield from work.sample(work.policy, here, "propose", seeds)
+    led = replace(acted, text=futures.text).ask("world_model")
+    return (yield from work.sample(work.planner, led, "imagine", seeds))
