@@ -4,13 +4,17 @@ import os
 import signal
 import socket
 import sys
+import threading
 import time
+from pathlib import Path
 
+import numpy as np
 import psutil
 import pytest
 
 from workbench.cli import main
 from workbench.cluster import expect_file
+from workbench.data import readers
 from workbench.results import open_results
 from workbench.spread import spread
 
@@ -80,6 +84,59 @@ def test_a_cluster_finds_what_one_process_finds_though_a_worker_dies(tmp_path, m
     alone, together = ({r.trial: (r.success, r.steps) for r in open_results(tmp_path / name)} for name in names)
     assert alone == together and len(alone) == 4
     assert killed
+
+
+@pytest.mark.sim
+def test_collecting_on_a_cluster_gives_the_same_files_though_a_worker_dies(tmp_path, capsys):
+    pytest.importorskip("ray", reason="needs ray: pip install -c constraints.txt -e '.[ray]'")
+    asked = ["collect", "--suite", "libero_mini", "--demos", "3", "--failures", "1", "--image-size", "32"]
+    assert main([*asked, "--workers", "1", "--out", str(tmp_path / "one")]) == 0
+    killed: list[int] = []
+
+    def kill_one():
+        while not killed and not ended.wait(0.1):
+            if list((tmp_path / "cluster").rglob("*.part")):
+                killed.extend([p.pid for p in psutil.Process().children(recursive=True) if busy(p)][:1])
+                for pid in killed:
+                    os.kill(pid, signal.SIGKILL)
+
+    ended, watching = threading.Event(), threading.Thread(target=kill_one)
+    watching.start()
+    code = main([*asked, "--ray", "local", "--workers", "2", "--out", str(tmp_path / "cluster")])
+    ended.set()
+    watching.join()
+    if "Ray does not start here" in (said := capsys.readouterr().err):
+        pytest.skip("needs a machine that is idle enough for Ray's own processes to start within 15 s")
+    assert code == 0, said
+    alone, together = (contents(tmp_path / name) for name in ("one", "cluster"))
+    assert alone == together and len(alone) == 4
+    assert killed
+
+
+@pytest.mark.sim
+def test_experience_from_a_cluster_is_the_same(tmp_path):
+    pytest.importorskip("ray", reason="needs ray: pip install -c constraints.txt -e '.[ray]'")
+    from workbench.experience import collect_rollouts
+
+    asked = {"suite": "libero_mini", "episodes": 3, "workers": 2}
+    for name, ray in (("processes", None), ("cluster", "local")):
+        try:
+            list(collect_rollouts("mini", **asked, out=tmp_path / name, ray=ray))
+        except ConnectionError as error:
+            pytest.skip(f"needs a machine that is idle enough for Ray's own processes to start within 15 s: {error}")
+    alone, together = (contents(tmp_path / name) for name in ("processes", "cluster"))
+    assert alone == together and len(alone) == 3
+
+
+def contents(folder: Path) -> dict[tuple[str, ...], bytes]:
+    """All numbers and pictures of every episode, as bytes, by the episode's place."""
+    found = {}
+    for source in readers.find(folder):
+        episode = readers.read(source)
+        arrays = (episode.actions, episode.proprio, *episode.images.values())
+        bits = b"".join(np.ascontiguousarray(array).tobytes() for array in arrays)
+        found[str(source.path.relative_to(folder)), source.group] = bits
+    return found
 
 
 def busy(process: psutil.Process) -> bool:

@@ -16,7 +16,7 @@ MOST = 36
 MOST_CANDIDATES = 16
 """Candidates of a cell."""
 
-COUNTS = ("seed", "calls", "candidates", "futures", "values")
+COUNTS = ("seed", "calls", "candidates", "futures", "values", "depth")
 LEVELS = ("sigma_min", "sigma_max")
 WORDS = ("aggregation", "value", "checkpoint")
 SETTINGS = (*COUNTS, *LEVELS, *WORDS)

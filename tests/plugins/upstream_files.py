@@ -63,7 +63,7 @@ def write_companions(folder: Path, *, platform: str = "libero", text: int = SMAL
     stats |= {f"proprio_{end}": [sign] * spec.proprio_dim for end, sign in (("min", -1.0), ("max", 1.0))}
     (folder / f"{platform}_dataset_statistics.json").write_text(json.dumps(stats))
     write_table(folder / f"{platform}_t5_embeddings.pkl", text)
-    vae = AutoencoderKLWan(base_dim=4, z_dim=16, dim_mult=[1, 2, 2, 2], num_res_blocks=1)
+    vae = AutoencoderKLWan(base_dim=2, z_dim=16, dim_mult=[1, 2, 2, 2], num_res_blocks=1)
     vae.save_pretrained(folder / "vae")
 
 
