@@ -118,7 +118,7 @@ class Planning:
         """Seeds of all futures, one candidate's after another's."""
         return [seed for start in self.seeds for seed in seeds.member_seeds(start, self.settings.futures)]
 
-    def value(self, latents: Latents) -> Generator[Event, None, Float[np.ndarray, "n s v"]]:
+    def value(self, latents: Latents, discount: float = 1.0) -> Generator[Event, None, Float[np.ndarray, "n s v"]]:
         """Value samples, a round more after every network call; NaN where a sample is not finished."""
         members, futures = self.settings.values, len(latents) // len(self.seeds)
         each = [seed for start in self.seeds for _ in range(futures) for seed in seeds.member_seeds(start, members)]
@@ -140,7 +140,7 @@ class Planning:
             if ended:
                 rows = [step.rows[k] for k in ended]
                 finished = replace(asked, x=step.denoised[ended], known=asked.known[rows])
-                values[rows] = extract(finished, self.planner.stats).value
+                values[rows] = discount * extract(finished, self.planner.stats).value
                 self._rank(values.reshape(len(self.seeds), futures, members))
                 yield Valued(tuple(self.candidates), step.i + 1, max(calls))
         self.seconds["value"] += time.perf_counter() - begin

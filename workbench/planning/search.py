@@ -1,8 +1,10 @@
 """Search deeper: what an imagined future is worth is what the policy makes of it (METHOD.md 7).
 
 A level takes every imagined future for the present, lets the policy act in it, imagines where that leads, and values
-what comes; the deepest level's values count. Upstream does it too, but goes on in the last future only, and puts the
-present proprio back in the place of the imagined one; `upstream_compatible` does the latter.
+what comes; the deepest level's values count, discounted to the end of the first chunk, so that they mean what values
+without a search mean. Upstream does not discount, which changes no ranking but at the rules' threshold; it goes on in
+the last future only, and puts the present proprio back in the place of the imagined one. `upstream_compatible` asks for
+the proprio, and for values as they are.
 """
 
 from collections.abc import Generator
@@ -23,9 +25,11 @@ def deepen(
     work: "Planning", futures: Latents, values: Float[np.ndarray, "n s v"]
 ) -> Generator["Event", None, Float[np.ndarray, "n s v"]]:
     """Go on from `futures`, worth `values`, as deep as the settings ask; returns the values found there."""
-    for _ in range(work.settings.depth - 1):
+    spec = work.policy.spec
+    a_chunk = 1.0 if work.settings.upstream_compatible else spec.gamma**spec.chunk_size
+    for level in range(1, work.settings.depth):
         futures = yield from _one_chunk_further(work, futures)
-        values = yield from work.value(futures)
+        values = yield from work.value(futures, a_chunk**level)
     return values
 
 

@@ -37,7 +37,8 @@ class PlanSettings:
     """Chunks that are looked ahead: beyond the first, the policy goes on in every imagined future (`search`)."""
     seed: int = 0
     upstream_compatible: bool = False
-    """Reproduce upstream's quirks: 2 denoising steps make 1 network call; deeper, the present proprio returns."""
+    """Reproduce upstream's quirks: 2 denoising steps make 1 network call; what is deeper has the present proprio
+    and is not discounted."""
 
     def __post_init__(self) -> None:
         limits = {
