@@ -102,9 +102,11 @@ def test_collecting_on_a_cluster_gives_the_same_files_though_a_worker_dies(tmp_p
 
     ended, watching = threading.Event(), threading.Thread(target=kill_one)
     watching.start()
-    code = main([*asked, "--ray", "local", "--workers", "2", "--out", str(tmp_path / "cluster")])
-    ended.set()
-    watching.join()
+    try:
+        code = main([*asked, "--ray", "local", "--workers", "2", "--out", str(tmp_path / "cluster")])
+    finally:
+        ended.set()
+        watching.join()
     if "Ray does not start here" in (said := capsys.readouterr().err):
         pytest.skip("needs a machine that is idle enough for Ray's own processes to start within 15 s")
     assert code == 0, said

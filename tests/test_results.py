@@ -1,6 +1,7 @@
 """An evaluation's folder: what users rely on in `results.json`, continuing after a stop, comparing two."""
 
 import json
+from dataclasses import asdict
 
 import point_world
 import pytest
@@ -10,6 +11,7 @@ from workbench import control
 from workbench.models.bundle import tiny
 from workbench.planning import run
 from workbench.planning.events import Stepped
+from workbench.planning.settings import PlanSettings
 from workbench.platforms import PLATFORMS
 from workbench.results import compare, open_results, record_suite, save_results
 from workbench.rollout import EpisodeResult, run_suite, trials
@@ -80,6 +82,16 @@ def test_another_configuration_wants_another_folder(tmp_path, bundle):
     with pytest.raises(ValueError, match="has results with seed 0, now it is 1: choose another folder"):
         run(evaluate(tmp_path, bundle, 2, {**CONFIG, "seed": 1}))
     assert len(open_results(tmp_path)) == 2
+
+
+def test_an_evaluation_of_before_there_was_a_setting_goes_on(tmp_path, bundle):
+    settings = asdict(PlanSettings(calls=3))
+    older = {name: value for name, value in settings.items() if name != "depth"}
+    run(evaluate(tmp_path, bundle, 2, {**CONFIG, "settings": older}))
+    run(evaluate(tmp_path, bundle, 3, {**CONFIG, "settings": settings}))
+    assert len(open_results(tmp_path)) == 3
+    with pytest.raises(ValueError, match="has results with settings"):
+        run(evaluate(tmp_path, bundle, 3, {**CONFIG, "settings": settings | {"depth": 2}}))
 
 
 def test_damaged_results_are_one_clear_line(tmp_path, bundle):

@@ -117,7 +117,7 @@ from workbench.cli import main
 class Watch:
     def find_spec(self, name, *_):
         if name == "torch":
-            print(os.environ.get("GOMP_SPINCOUNT"))
+            print(os.environ.get("GOMP_SPINCOUNT"), flush=True)
             os._exit(0)
 
 sys.meta_path.insert(0, Watch())

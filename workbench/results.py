@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from workbench import files
 from workbench.control import Events
+from workbench.planning.settings import PlanSettings
 from workbench.provenance import provenance
 from workbench.rollout import EpisodeResult, Trial
 from workbench.runs import check_folder
@@ -50,11 +52,18 @@ def continue_results(folder: Path, config: Mapping[str, Any]) -> list[EpisodeRes
         return []
     results = open_results(folder)
     earlier = files.read_json(folder / "results.json")
-    other = {key: (earlier["config"].get(key), config.get(key)) for key in {*earlier["config"], *config}}
+    before, now = _whole(earlier["config"]), _whole(config)
+    other = {key: (before.get(key), now.get(key)) for key in {*before, *now}}
     if different := {key: pair for key, pair in other.items() if pair[0] != pair[1]}:
         key, (old, new) = min(different.items())
         raise ValueError(f"{folder} has results with {key} {old!r}, now it is {new!r}: choose another folder")
     return results
+
+
+def _whole(config: Mapping[str, Any]) -> dict[str, Any]:
+    """`config`, whose settings may be of a version that had fewer."""
+    settings = config.get("settings")
+    return {**config, "settings": {**asdict(PlanSettings()), **settings}} if settings else dict(config)
 
 
 def save_results(results: Sequence[EpisodeResult], folder: str | Path, *, config: Mapping[str, Any]) -> None:

@@ -26,8 +26,7 @@ INSTALL_RENDERER = "sudo apt-get install -y libosmesa6"
 def configure() -> None:
     """Choose the renderer, answer LIBERO's question, leave one core to the simulator. Idempotent.
 
-    What the user has set in the environment (MUJOCO_GL, LIBERO_CONFIG_PATH, and OpenMP's OMP_NUM_THREADS,
-    OMP_WAIT_POLICY and GOMP_SPINCOUNT) is kept.
+    What the user has set in the environment (MUJOCO_GL, LIBERO_CONFIG_PATH, OMP_NUM_THREADS) is kept.
     """
     if sys.platform == "linux":
         os.environ.setdefault("MUJOCO_GL", renderer())
@@ -35,7 +34,6 @@ def configure() -> None:
             os.environ.setdefault("PYOPENGL_PLATFORM", os.environ["MUJOCO_GL"])
     if "OMP_NUM_THREADS" not in os.environ:
         limit_threads(max(1, cores() - 1))
-    share_cores()
     logging.getLogger("robosuite_logs").setLevel(logging.ERROR)  # it recommends a macro file at every import
     configure_libero()
 

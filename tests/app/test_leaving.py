@@ -2,10 +2,10 @@
 
 import socket
 import threading
-import time
 
 import pytest
 import uvicorn
+from patience import until
 from playwright.sync_api import expect
 from watched_page import headless
 
@@ -31,13 +31,6 @@ def served():
     server.should_exit = True
     thread.join(30)
     demo.parts.close()
-
-
-def until(true, seconds: float = 60) -> None:
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, "it did not come true"
-        time.sleep(0.05)
 
 
 @pytest.mark.parametrize("path", ["", "denoise", "what-if", "live", "recordings"])

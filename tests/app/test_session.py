@@ -8,6 +8,7 @@ from itertools import pairwise
 import gradio as gr
 import numpy as np
 import pytest
+from patience import until
 
 from workbench.app.board import Board
 from workbench.app.engine import Engine
@@ -15,6 +16,7 @@ from workbench.app.parts import Parts
 from workbench.app.session import EVERY, MOST, Session, Sessions, in_words
 from workbench.app.turns import Loading, Waiting
 from workbench.app.worker import Worker
+from workbench.planning.events import Called
 
 
 class Seen:
@@ -69,18 +71,21 @@ def test_a_job_is_ahead_of_the_others_until_there_is_something_to_look_at(sessio
     def work():
         yield Loading("models")
         loaded.wait(10)
+        yield Called("propose", 1, 2)
+        waited.wait(10)
         yield Waiting(1, "a simulator")
         looked.wait(10)
         yield "first"
         gate.wait(10)
 
-    loaded, looked, gate = threading.Event(), threading.Event(), threading.Event()
+    loaded, waited, looked, gate = (threading.Event() for _ in range(4))
     steps = session.run(work, Seen())
     next(steps), next(steps)
-    assert session._job.young, "that something loads is nothing to look at"
+    assert not session._job.young, "who waits until something is loaded has no use for being ahead"
     loaded.set()
-    next(steps)
-    assert not session._job.young, "who waits for something else has no use for being ahead"
+    until(lambda: session._job.young)  # progress is nothing to look at
+    waited.set()
+    until(lambda: not session._job.young)  # who waits for somebody else has no use for it either
     looked.set()
     next(steps)
     assert session._job.noticed and not session._job.young

@@ -8,8 +8,8 @@ import pytest
 from workbench.app.engine import Engine
 from workbench.app.parts import Parts
 from workbench.app.session import Sessions
-from workbench.app.study import Gridded, asked, known_axes
-from workbench.grid import Cell
+from workbench.app.study import USUAL, Gridded, asked, known_axes
+from workbench.grid import SETTINGS, Cell, axis
 
 
 @pytest.fixture
@@ -49,6 +49,12 @@ def test_only_a_cell_that_is_there_becomes_the_reference(parts, recorded):
 def test_a_checkpoint_is_one_of_those_that_may_be_chosen(parts, recorded):
     with pytest.raises(ValueError, match="expected some of mini, mini-planner; got /etc/passwd"):
         asked(parts, recorded, "checkpoint", "mini, /etc/passwd", "seed", "0", 1)
+
+
+def test_every_axis_has_something_to_begin_with():
+    assert USUAL.keys() | {"checkpoint"} == set(SETTINGS)
+    for setting, values in USUAL.items():
+        assert len(axis(setting, values).values) >= 2
 
 
 def test_an_address_without_known_settings_opens_the_first_grid():

@@ -4,8 +4,11 @@ import threading
 import time
 
 import pytest
+from patience import until
 
+from workbench.app.turns import Loading, Waiting
 from workbench.app.worker import LEAD, SILENCE, Cancelled, Worker
+from workbench.control import Beside
 from workbench.planning.events import Called
 
 PROGRESS = Called("propose", 1, 9)
@@ -165,6 +168,53 @@ def test_a_job_that_computes_for_long_without_anything_to_show_is_like_any_other
     ended.set()
 
 
+def test_a_job_whose_turns_are_long_takes_turns_with_all_others_though_it_hardly_computes(worker, monkeypatch):
+    """As an episode does, which waits for its simulator."""
+    monkeypatch.setattr("workbench.app.worker.SHORT", 0.05)
+    ended = threading.Event()
+
+    def episode():
+        while not ended.is_set():
+            time.sleep(0.02)
+            yield "a picture"
+
+    job = worker.start(episode, watched=False)
+    until(lambda: job.held > 0.05)
+    assert job.worked < 0.05 and not job.short
+    ended.set()
+
+
+@pytest.mark.parametrize("event", [Loading("a checkpoint"), Waiting(1, "a simulator")])
+def test_who_only_waits_has_no_use_for_being_ahead(worker, event):
+    ended = threading.Event()
+
+    def work():
+        while not ended.wait(0.001):
+            yield event
+
+    job = worker.start(work, watched=False)
+    until(lambda: job.in_line)
+    assert not (job.young or job.short or job.noticed)
+    ended.set()
+
+
+def test_an_episode_beside_another_has_something_to_show_when_either_has(worker):
+    ended = threading.Event()
+
+    def work():
+        yield Beside(0, PROGRESS)
+        looked.set()
+        ended.wait(10)
+        yield Beside(1, "a picture")
+
+    looked = threading.Event()
+    job = worker.start(work, watched=False)
+    assert looked.wait(10)
+    assert job.young
+    ended.set()
+    until(lambda: job.noticed)
+
+
 def test_no_memory_left_ends_one_job(worker, endless):
     class OutOfMemoryError(RuntimeError):
         """As torch calls it."""
@@ -321,11 +371,3 @@ def test_a_job_that_waits_can_be_cancelled_before_it_begins(worker):
     list(blocking)
     assert list(worker.start(lambda: iter_of(1))) == [1]
     assert not began
-
-
-def until(true, seconds=10):
-    """Wait for something that another thread does."""
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, "it did not come"
-        time.sleep(0.001)

@@ -13,6 +13,7 @@ from workbench.models.bundle import tiny
 from workbench.planning import run
 from workbench.planning.best_of_n import plan_events
 from workbench.planning.events import Called, Imagined, Proposed, Valued
+from workbench.planning.search import _combined
 from workbench.planning.settings import PlanSettings
 from workbench.planning.yours import Steer, your_plan_events
 from workbench.platforms import PLATFORMS
@@ -55,6 +56,14 @@ def test_the_second_chunk_starts_where_the_first_was_imagined_to_lead(small, com
     shallow = run(plan_events(bundle, None, moment, settings=replace(settings, depth=1)))
     assert abs(shallow.candidates[0].value - value) > 5e-5, "it is another value"
     assert np.array_equal(shallow.candidates[0].actions, plan.candidates[0].actions), "of the same actions"
+
+
+def test_who_succeeds_sooner_than_the_level_can_say_is_not_worth_less_for_it():
+    earlier, deeper = np.array([0.93, 0.90, 0.40, 0.80]), np.array([1.0, 1.0, 0.2, 1.0])
+    found = _combined(earlier, 0.85, deeper, [0, 1, 2, 3])
+    assert found == pytest.approx([0.93, 0.90, 0.85 * 0.2, 0.85])
+    assert _combined(earlier, 0.85, deeper[2:3], [2]) == pytest.approx([0.17]), "of the rows that are finished"
+    assert _combined(earlier, 1.0, deeper, [0, 1, 2, 3]) == pytest.approx(deeper), "upstream has them as they are"
 
 
 def test_all_futures_of_all_candidates_go_on_together_as_if_each_were_alone(small):

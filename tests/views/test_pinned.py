@@ -26,6 +26,12 @@ def test_one_difference_is_said_to_be_the_only_one(pair):
     assert differing(there, there) == "the same settings"
 
 
+def test_a_plan_of_before_there_were_deeper_ones_looked_one_chunk_ahead(pair):
+    there, here = pair
+    assert differing(there, asked(there, depth=1)) == "the same settings"
+    assert differing(there, asked(there, depth=2)) == "only the depth differs: 1, here 2"
+
+
 def test_several_are_all_named_with_both_values(pair):
     there, here = pair
     here = asked(here, calls=2, sigma_min=0.3)

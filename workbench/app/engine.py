@@ -1,6 +1,6 @@
 """What the app can do: plan, execute, denoise, run an episode. Owns the models, the simulators and the worker.
 
-Everything long is a generator of the library's events; the worker advances those of all visitors in turn. One
+Everything long is a generator of the library's events; the worker advances those of all visitors. One
 pair of models is held at a time: who wants another waits until nobody uses it. Simulators are lent.
 """
 

@@ -22,6 +22,7 @@ USUAL = {
     "candidates": "2, 4, 8",
     "futures": "1, 3, 5",
     "values": "1, 5, 10",
+    "depth": "1, 2",
     "sigma_min": "4, 1, 0.3",
     "sigma_max": "80, 40, 20",
     "aggregation": "majority_mean, average, lcb, success_vote",

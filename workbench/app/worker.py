@@ -1,8 +1,9 @@
-"""One thread that advances all visitors' generators in turn, one event each: models and simulators live in it alone.
+"""One thread that advances all visitors' generators, event by event: models and simulators live in it alone.
 
 So a slider does not wait behind somebody's best-of-8, and whoever presses *Plan* soon has something to look at: until
-then, and for some seconds of work at most, a job goes ahead of the others. What one job does to itself (an error, no
-memory left, being cancelled) ends that job and no other.
+then, and for some seconds of work at most, a job goes ahead of the others. Those that are soon done follow in order of
+arrival, and the long ones in turn; some turns are everybody's, so that none stands still. What one job does
+to itself (an error, no memory left, being cancelled) ends that job and no other.
 """
 
 import threading
@@ -13,6 +14,7 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from workbench.app.turns import Loading, Waiting
+from workbench.control import Beside
 from workbench.planning.events import Called
 
 Work = Callable[[], Generator[Any, None, Any]]
@@ -22,7 +24,9 @@ LEAD = 64
 """Events that a job may be ahead of whoever looks at them; then others have its turns."""
 
 
-PROGRESS = (Called, Loading, Waiting)
+IDLE = (Loading, Waiting)
+"""Events of a job that has no use for its turns now."""
+PROGRESS = (Called, *IDLE)
 """Events that tell how far something is; every other is something to look at."""
 
 YOUNG = 5.0
@@ -30,7 +34,7 @@ YOUNG = 5.0
 clock: where other programs have most of the processor, jobs would lose their lead half-way, and all would be late."""
 
 SHORT = 10.0
-"""Seconds of computing after which a job takes turns with all others, as an episode does or a grid."""
+"""Seconds of turns after which a job takes turns with all others, as an episode does or a grid."""
 
 FOR_ALL = 8
 """Every so many turns are nobody's privilege, so that old jobs go on however many new ones come."""
@@ -51,12 +55,12 @@ class Job:
         self.result: Any = None
         self.since = time.monotonic()
         """When it was asked for."""
-        self.worked = 0.0
-        """Seconds that the worker's thread has computed for it."""
+        self.worked = self.held = 0.0
+        """Seconds that the worker's thread has computed for it; and that it has spent on it, waiting included."""
         self.noticed = False
         """Whether it has made something to look at."""
         self.in_line = False
-        """Whether it only waits for its turn at something else."""
+        """Whether it only waits, for its turn at something else or for something to be loaded."""
         self._watched = watched
         self._work, self._wake = work, wake
         self._generator: Generator[Any, None, Any] | None = None
@@ -111,7 +115,7 @@ class Job:
     @property
     def short(self) -> bool:
         """Whether it is served in order of arrival: of equal jobs that take turns, all would end with the last."""
-        return not self.in_line and self.worked < SHORT
+        return not self.in_line and self.held < SHORT
 
     @property
     def ready(self) -> bool:
@@ -120,13 +124,14 @@ class Job:
 
     def advance(self) -> bool:
         """Make one event; False when there will be no more."""
-        begin = time.thread_time()
+        begin, since = time.thread_time(), time.perf_counter()
         try:
             if self._generator is None:
                 self._generator = self._work()
             event = next(self._generator)
             # Here, not where it is looked at: until that thread has its turn, the job would go on ahead of others.
-            self.in_line, self.noticed = isinstance(event, Waiting), self.noticed or not isinstance(event, PROGRESS)
+            told = event.event if isinstance(event, Beside) else event
+            self.in_line, self.noticed = isinstance(told, IDLE), self.noticed or not isinstance(told, PROGRESS)
             if self._watched:
                 self._events.put(("event", event))
             return True
@@ -137,6 +142,7 @@ class Job:
             self._events.put(("error", error.with_traceback(None)))
         finally:
             self.worked += time.thread_time() - begin
+            self.held += time.perf_counter() - since
         self._stopped = True
         return False
 

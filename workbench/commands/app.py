@@ -7,7 +7,8 @@ def run(options: argparse.Namespace) -> None:
     """Serve the app until interrupted."""
     from workbench import runtime
 
-    runtime.configure()  # before torch is imported
+    runtime.configure()
+    runtime.share_cores()  # before torch is imported
     from workbench.app.main import launch
 
     launch(

@@ -6,7 +6,7 @@ noise levels; the result is that of one row at a time (a test holds them togethe
 
 import time
 from collections import Counter
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -118,8 +118,13 @@ class Planning:
         """Seeds of all futures, one candidate's after another's."""
         return [seed for start in self.seeds for seed in seeds.member_seeds(start, self.settings.futures)]
 
-    def value(self, latents: Latents, discount: float = 1.0) -> Generator[Event, None, Float[np.ndarray, "n s v"]]:
-        """Value samples, a round more after every network call; NaN where a sample is not finished."""
+    def value(
+        self, latents: Latents, found: Callable[[np.ndarray, list[int]], np.ndarray] | None = None
+    ) -> Generator[Event, None, Float[np.ndarray, "n s v"]]:
+        """Value samples, a round more after every network call; NaN where a sample is not finished.
+
+        `found(values, rows)` is what finished samples mean, where that is not their values (`search`).
+        """
         members, futures = self.settings.values, len(latents) // len(self.seeds)
         each = [seed for start in self.seeds for _ in range(futures) for seed in seeds.member_seeds(start, members)]
         asked = latents.repeat(members).ask(self.worth)
@@ -140,7 +145,8 @@ class Planning:
             if ended:
                 rows = [step.rows[k] for k in ended]
                 finished = replace(asked, x=step.denoised[ended], known=asked.known[rows])
-                values[rows] = discount * extract(finished, self.planner.stats).value
+                worth = extract(finished, self.planner.stats).value
+                values[rows] = worth if found is None else found(worth, rows)
                 self._rank(values.reshape(len(self.seeds), futures, members))
                 yield Valued(tuple(self.candidates), step.i + 1, max(calls))
         self.seconds["value"] += time.perf_counter() - begin

@@ -280,6 +280,8 @@ def facts_html(plan: Plan) -> str:
     facts |= {role: entry.get("name", "") for role, entry in plan.checkpoints.items()}
     if plan.network_calls:
         facts["cost"] = f"{plan.network_calls} network calls, {sum(plan.seconds.values()):.1f} s"
+    if (chunks := plan.config.get("depth", 1)) > 1:
+        facts["looked ahead"] = f"{chunks} chunks; pictures are of the first"
     if (lost := regret(plan)) is not None:
         facts["regret"] = f"{words.number(lost)}: best worth less the chosen one's"
     if words.several(plan):

@@ -72,6 +72,8 @@ def facts(plan: Plan) -> dict[str, str]:
         said[role] = f"{entry.get('name', '')} {entry.get('sha256', '')[:12]}".strip()
     said["candidates"] = f"{len(plan.candidates)}, {config.get('calls', '?')} network calls each"
     said["values"] = f"{config.get('futures', '?')} futures x {config.get('values', '?')} values"
+    if (chunks := config.get("depth", 1)) > 1:
+        said["looked ahead"] = f"{chunks} chunks; pictures are of the first"
     said["chosen by"] = words.RULES.get(str(config.get("aggregation")), str(config.get("aggregation", "?")))
     said["seed"] = str(config.get("seed", "?"))
     if (found := regret(plan)) is not None:

@@ -54,7 +54,7 @@ def write_answer(answer: Answer, spec: PlatformSpec, *, everything: bool, double
         each = [_one(answer, index, spec) for index in range(len(answer.actions))]
         for name in ("actions", "future_image_predictions", "value_predictions"):
             response[f"all_{name}"] = [one[name] for one in each]
-            response[f"all_{name}_by_depth"] = [[one[name]] for one in each]  # a search of depth 1
+            response[f"all_{name}_by_depth"] = [[one[name]] for one in each]  # what was decided with, however deep
     text = json.dumps(response, default=to_json, allow_nan=False)
     return json.dumps(text).encode() if double else text.encode()
 
