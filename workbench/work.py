@@ -75,9 +75,8 @@ def decision(shape: Bundle, settings: PlanSettings, *, batched: bool = True, pic
     """
     each, futures = settings.candidates, settings.candidates * settings.futures
     act = sum(settings.member_calls("propose")) * network_call(shape, "policy")
-    worth = sum(settings.member_calls("value")) * network_call(
-        shape, shape.question("v") if settings.value == "v" else "q"
-    )
+    question = shape.question("v") if settings.value == "v" else "q"
+    worth = sum(settings.member_calls("value")) * network_call(shape, question)
     work = {"encode": (1 if batched else each) * encoding(shape, decodable=True), "propose": each * act}
     shown = futures if settings.value == "v" else each
     if settings.value == "v":
