@@ -11,7 +11,7 @@ TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 export VENV PYTHON TORCH_INDEX
 BIN := $(VENV)/bin
 
-.PHONY: help setup demo lab course test test-all format lint
+.PHONY: help setup demo lab course test test-all test-unit format lint
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/' | expand -t 12
@@ -36,6 +36,9 @@ test: setup  ## set up, then all tests but the minutes-long ones
 
 test-all: setup  ## set up, then all tests
 	$(BIN)/python -m pytest --durations 20
+
+test-unit: setup  ## set up, then the quick tests alone
+	$(BIN)/python -m pytest -m "not (sim or notebook or browser or heavy or slow or gpu)"
 
 format: setup  ## ruff: format the code and mend what it can
 	$(BIN)/ruff format .

@@ -167,6 +167,7 @@ def test_interrupting_is_one_line(capsys, monkeypatch):
     assert "stopped; what is finished is kept" in capsys.readouterr().err
 
 
+@pytest.mark.heavy
 def test_plan_writes_a_folder(capsys, points, tmp_path, checkpoint):
     out = tmp_path / "plan"
     words = ["plan", "--checkpoint", checkpoint, "--task", "1", "--init", "2", "--seed", "5", *QUICK]
@@ -190,6 +191,7 @@ def test_plan_writes_a_folder(capsys, points, tmp_path, checkpoint):
 TWICE = ["--continuations", "2"]
 
 
+@pytest.mark.heavy
 def test_plan_acts_until_the_step_and_tries_the_candidates_out(capsys, points, tmp_path, checkpoint, monkeypatch):
     for name in ("OPENING", "ENDING", "EACH"):
         monkeypatch.setattr(f"workbench.views.reel.{name}", 0.1)
@@ -206,6 +208,7 @@ def test_plan_acts_until_the_step_and_tries_the_candidates_out(capsys, points, t
     assert "--step: the episode ends at its horizon at step 12, got 99: choose a smaller one" in line
 
 
+@pytest.mark.heavy
 def test_plan_from_a_saved_moment(points, tmp_path, checkpoint, monkeypatch):
     main(["plan", "--checkpoint", checkpoint, "--step", "4", *QUICK, "--out", str(tmp_path / "first")])
     about = {"schema": "moment/1", "title": "t", "why": "w", "score": 1.0}
@@ -217,6 +220,7 @@ def test_plan_from_a_saved_moment(points, tmp_path, checkpoint, monkeypatch):
     assert np.array_equal(first.candidates[1].actions, second.candidates[1].actions)
 
 
+@pytest.mark.heavy
 def test_rollout_pairs_planners_and_continues(capsys, points, tmp_path, checkpoint):
     alone, best = str(tmp_path / "alone"), str(tmp_path / "best")
     words = ["rollout", "--checkpoint", checkpoint, "--episodes", "6", "--workers", "1", *QUICK]
@@ -237,6 +241,7 @@ def test_rollout_pairs_planners_and_continues(capsys, points, tmp_path, checkpoi
     assert "has results with seed 0, now it is 3: choose another folder" in line
 
 
+@pytest.mark.heavy
 def test_rollout_films(points, tmp_path, checkpoint):
     words = ["rollout", "--checkpoint", checkpoint, "--episodes", "1", "--calls", "1", "--fresh-inits", "4"]
     assert main([*words, "--videos", "--out", str(tmp_path)]) == 0
@@ -251,6 +256,7 @@ def workbench(*words: str, **options) -> subprocess.CompletedProcess:
     return subprocess.run(command, capture_output=True, text=True, timeout=300, **options)
 
 
+@pytest.mark.heavy
 def test_the_console_script_in_a_process_of_its_own():
     done = workbench("plan", "--task", "dance")
     assert done.returncode == 2 and done.stdout == ""

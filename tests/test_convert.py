@@ -47,6 +47,7 @@ WRONG = {
 }
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("kind", WRONG)
 def test_a_wrong_word_is_one_plain_line(source, tmp_path, capsys, kind):
     words, answer = WRONG[kind]
@@ -70,6 +71,7 @@ def moment() -> str:
     return next(name for name in moments.available() if moments.load(name).plan.moment.instruction == INSTRUCTION)
 
 
+@pytest.mark.heavy
 def test_upstreams_file_plans_like_any_checkpoint(source, tmp_path, capsys):
     """At the published picture size, from a shipped moment, with random weights."""
     words = ["plan", "--checkpoint", str(source), "--moment", moment(), "--out", str(tmp_path / "out"), *QUICK]

@@ -96,6 +96,7 @@ def test_an_error_leaves_the_old_folder(tmp_path):
     assert names(tmp_path) == ["checkpoint"]
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("renames_before_the_kill", [0, 1, 2])
 def test_a_kill_during_the_replacement_of_a_folder_loses_nothing(tmp_path, renames_before_the_kill):
     folder = tmp_path / "checkpoint"
@@ -248,6 +249,7 @@ print(loaded, peak() - before)
 """Not `getrusage`: what that says of a process begins with what its parent had when it was started."""
 
 
+@pytest.mark.heavy
 @pytest.mark.skipif(sys.platform != "linux", reason="needs Linux's /proc to measure memory")
 def test_a_file_costs_nothing_before_it_is_used_and_its_size_after(tmp_path):
     tensors = {name: torch.ones(2**22, dtype=torch.bfloat16) for name in "abcd"}  # 32 MiB
@@ -454,6 +456,7 @@ def test_malicious_files_are_refused_and_do_nothing(case, fidelity, tmp_path, mo
     fidelity.refused(load.__name__)
 
 
+@pytest.mark.heavy
 def test_no_change_of_one_byte_runs_anything(golden, tmp_path, monkeypatch):
     """Every outcome of a damaged table is a table or a ValueError."""
     monkeypatch.chdir(tmp_path)
@@ -470,6 +473,7 @@ def test_no_change_of_one_byte_runs_anything(golden, tmp_path, monkeypatch):
     assert names(tmp_path) == ["t5.pkl"]
 
 
+@pytest.mark.heavy
 def test_importing_files_imports_no_torch():
     code = "import sys, workbench.files, workbench.normalize, workbench.images; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0

@@ -48,6 +48,7 @@ def filmed(bundle, monkeypatch, *, pictures):
     return *written[0], plans
 
 
+@pytest.mark.heavy
 def test_what_is_imagined_stands_beside_the_real_pictures_until_the_next_decision(bundle, monkeypatch):
     name, frames, fps, plans = filmed(bundle, monkeypatch, pictures=True)
     assert name == "task0_0_000_failure.mp4" and fps == LIBERO.control_hz

@@ -103,6 +103,7 @@ def test_values_are_those_of_the_plans_that_would_ask_for_them(bundle):
         assert found == pytest.approx(plan.candidates[0].value, abs=1e-6)
 
 
+@pytest.mark.heavy
 def test_foreseeing_gives_every_decision_what_came_of_it(bundle):
     events = foreseeing(
         PointWorld(horizon=10), bundle, bundle, trials(2, 2, seed=3), suite="points", seed=3, settings=SETTINGS

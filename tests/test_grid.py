@@ -38,6 +38,7 @@ def cells_of(grid: Grid, bundle) -> tuple[list, dict]:
     return events, {event.place: event for event in events if isinstance(event, Cell)}
 
 
+@pytest.mark.heavy
 def test_every_cell_is_the_plan_made_alone(bundle, moment):
     grid = Grid(moment, Axis("calls", (1, 3)), Axis("sigma_max", (80.0, 20.0)), SMALL)
     events, cells = cells_of(grid, bundle)
@@ -56,6 +57,7 @@ def test_every_cell_is_the_plan_made_alone(bundle, moment):
     assert [event.done for event in called] == list(range(1, called[-1].total + 1))
 
 
+@pytest.mark.heavy
 def test_equal_questions_are_asked_once(bundle, moment, monkeypatch):
     made = []
     monkeypatch.setattr(filling, "plan_events", lambda *a, **k: made.append(k["settings"]) or plan_events(*a, **k))
@@ -70,6 +72,7 @@ def test_equal_questions_are_asked_once(bundle, moment, monkeypatch):
     assert len(made) == 1, "Q(s, a) imagines nothing: the number of futures is of no account"
 
 
+@pytest.mark.heavy
 def test_checkpoints_come_one_after_the_other_and_count_together(bundle, moment):
     grid = Grid(moment, Axis("checkpoint", ("mini", "other")), Axis("seed", (0, 1)), SMALL, planner="third")
     asked = []

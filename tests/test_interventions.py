@@ -148,6 +148,7 @@ def test_metres_are_three_finite_numbers(wrong):
         Hand().move("point", wrong)
 
 
+@pytest.mark.heavy
 def test_side_by_side_each_goes_as_it_would_alone(bundle):
     how = [{"seed": 3}, {"seed": 3, "planner": bundle}, {"seed": 8}]
     lone = [list(episode(bundle, PointWorld(horizon=20), **one)) for one in how]

@@ -128,6 +128,7 @@ def test_find_keeps_the_best_with_their_truth(tmp_path, bundle):
     assert size < 250_000
 
 
+@pytest.mark.heavy
 def test_a_stopped_search_continues_and_finds_the_same(tmp_path, bundle):
     whole = run(search(tmp_path / "a", bundle))
     for stop in (3, 40, 90):

@@ -38,9 +38,10 @@ def _is_false(node: ast.expr) -> bool:
     return isinstance(node, ast.Constant) and node.value is False
 
 
-@pytest.mark.parametrize("path", [p for p in SOURCES if p != ALLOWED], ids=lambda p: str(p.relative_to(ROOT)))
-def test_only_files_py_may_unpickle(path):
-    assert offences(path.read_text()) == []
+def test_only_files_py_may_unpickle():
+    found = {str(path.relative_to(ROOT)): offences(path.read_text()) for path in SOURCES if path != ALLOWED}
+    assert len(found) > 100
+    assert {path: what for path, what in found.items() if what} == {}
 
 
 @pytest.mark.parametrize(

@@ -38,12 +38,14 @@ def aloha(tmp_path, monkeypatch):
     return checkpoint, made
 
 
+@pytest.mark.heavy
 def test_mini_opens_on_all_shipped_moments_and_a_suite_on_its_own():
     assert list(run(opening.recorded("mini"))) == moments.available()
     hard = run(opening.recorded("mini", suite="libero_mini_hard"))
     assert hard and {opening.suite_name(one) for one in hard.values()} == {"libero_mini_hard"}
 
 
+@pytest.mark.heavy
 def test_another_robots_moments_are_made_once_with_their_truth(aloha):
     checkpoint, made = aloha
     work = opening.recorded(checkpoint)

@@ -43,6 +43,7 @@ def small():
     return bundle, Observation(images, np.zeros(9)), "put the red cube on the plate"
 
 
+@pytest.mark.heavy
 @pytest.mark.golden(*SAMPLER, reads=READS)
 def test_injected_proprio_is_upstreams(case, fidelity):
     case = golden_bundle.Case.read(case)
@@ -55,6 +56,7 @@ def test_injected_proprio_is_upstreams(case, fidelity):
     fidelity.close("normalised proprio", normalised, case.context["proprio_normalised"], atol=1e-12)
 
 
+@pytest.mark.heavy
 @pytest.mark.golden(*SAMPLER, reads=READS)
 @pytest.mark.parametrize("shortcuts", [True, False])
 def test_parallel_prediction_is_upstreams(case, fidelity, shortcuts):
@@ -91,6 +93,7 @@ def compare(fidelity, case, bundle, samples, *, pictures: bool = True) -> None:
                 fidelity.pixels(f"{stage} pictures", seen[camera][row], expected)
 
 
+@pytest.mark.heavy
 @pytest.mark.golden(*SAMPLER, reads=READS)
 def test_every_network_call_is_upstreams(case, fidelity):
     case = golden_bundle.Case.read(case)
@@ -107,6 +110,7 @@ def test_every_network_call_is_upstreams(case, fidelity):
         fidelity.close("denoised by each call", step.denoised[0], data["trajectory5.denoised"][i], atol=1e-4)
 
 
+@pytest.mark.heavy
 @pytest.mark.golden("modes/*.json", reads=("modes/*.safetensors",))
 def test_the_autoregressive_chain_is_upstreams(case, fidelity):
     case = golden_bundle.Case.read(case)
@@ -119,6 +123,7 @@ def test_the_autoregressive_chain_is_upstreams(case, fidelity):
     compare(fidelity, case, bundle, samples)
 
 
+@pytest.mark.heavy
 @pytest.mark.golden("modes/*.json")
 def test_an_ensemble_of_futures_is_upstreams(case, fidelity):
     """All members at once, each with its own number of calls; the mean picture, and the last one."""
@@ -140,6 +145,7 @@ def test_an_ensemble_of_futures_is_upstreams(case, fidelity):
         fidelity.pixels("ensemble last picture", seen[camera][-1], expected)
 
 
+@pytest.mark.heavy
 @pytest.mark.golden("modes/*.json")
 @pytest.mark.defect(
     "At depth 2 the imagined proprio is overwritten with the present one",

@@ -35,6 +35,7 @@ def found(bundle, env=None, suite="points", **numbers):
     return preflight(replace(bundle, stats=stats), env or PointWorld(image_size=256), START, suite=suite)
 
 
+@pytest.mark.heavy
 def test_the_last_picture_but_one_is_what_the_tokenizer_is_given(bundle):
     made = found(bundle)
     world = PointWorld(image_size=256)
@@ -68,6 +69,7 @@ def test_it_warns_of_another_suite_another_size_and_an_empty_picture(bundle, mon
     assert "wrist: the picture is empty: `workbench doctor` tries the renderer" in warnings
 
 
+@pytest.mark.heavy
 def test_the_sheet_is_one_picture_with_warnings_in_red(bundle, tmp_path):
     path = write_sheet(found(bundle), tmp_path)
     with Pillow.open(path) as picture:

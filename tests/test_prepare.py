@@ -78,6 +78,7 @@ def raw_aloha(folder: Path, count: int, length: int) -> None:
                 file[f"observations/images/cam_{name}"] = np.concatenate([pictures, pictures], axis=2)  # twice as wide
 
 
+@pytest.mark.heavy
 def test_aloha_is_halved_made_square_and_split(tmp_path):
     pytest.importorskip("av")
     raw = tmp_path / "raw/fold_shirt_1500_steps"

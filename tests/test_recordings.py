@@ -113,6 +113,7 @@ def test_a_moment_has_no_simulator_behind_it():
             recordings.moment_at(episode, wrong)
 
 
+@pytest.mark.heavy
 def test_what_a_model_says_along_it_is_what_it_says_at_each_moment():
     bundle, episode = tiny(LIBERO, words="go up", causal=False), make()
     events = recall_events(bundle, episode, calls=1, seed=5)

@@ -300,6 +300,7 @@ def kinds_of(work) -> list[type]:
     return list(dict.fromkeys(type(event) for event in work))
 
 
+@pytest.mark.heavy
 def test_closing_at_every_kind_of_event_leaves_everything_usable(bundle):
     env = PointWorld(horizon=5)
     plan = plan_of(start(env), (1, 0), (-1, 0))

@@ -30,6 +30,7 @@ print(get_libero_path("bddl_files"))
 """
 
 
+@pytest.mark.heavy
 def test_libero_imports_without_a_question_and_finds_its_tasks(tmp_path):
     pytest.importorskip("yaml")
     done = fresh(IMPORT_LIBERO, HOME=str(tmp_path), XDG_CACHE_HOME=None, LIBERO_CONFIG_PATH=None)
@@ -42,6 +43,7 @@ def test_libero_imports_without_a_question_and_finds_its_tasks(tmp_path):
     assert written.stat().st_mtime_ns == before
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("theirs", ["home", "variable"])
 def test_a_configuration_that_the_user_has_is_left_alone(tmp_path, theirs):
     folder = tmp_path / (".libero" if theirs == "home" else "mine")
@@ -70,6 +72,7 @@ def test_a_frame_is_rendered():
     assert runtime.renderer_problem() is None
 
 
+@pytest.mark.heavy
 def test_a_renderer_that_does_not_work_is_one_line_with_the_remedy(monkeypatch):
     monkeypatch.setenv("MUJOCO_GL", "nonsense")
     problem = runtime.renderer_problem()
@@ -109,25 +112,38 @@ print("torch" in sys.modules, os.environ["OMP_NUM_THREADS"])
     assert 1 <= runtime.cores() <= os.cpu_count()
 
 
-def test_threads_that_wait_sleep_from_the_moment_torch_is_imported_unless_the_user_said_otherwise():
+def test_the_app_lets_threads_that_wait_sleep_before_torch_is_imported():
     code = """
 import os, sys
 from workbench.cli import main
 
 class Watch:
     def find_spec(self, name, *_):
-        if name == "torch":
-            print(os.environ.get("GOMP_SPINCOUNT"), flush=True)
+        if name == "workbench.app.main":
+            print(os.environ.get("GOMP_SPINCOUNT"), "torch" in sys.modules, flush=True)
             os._exit(0)
 
 sys.meta_path.insert(0, Watch())
 main(["app", "--port", "1"])
 """
-    assert fresh(code, GOMP_SPINCOUNT=None, OMP_WAIT_POLICY=None).stdout.split() == ["0"]
-    assert fresh(code, GOMP_SPINCOUNT="7").stdout.split() == ["7"]
-    assert fresh(code, GOMP_SPINCOUNT=None, OMP_WAIT_POLICY="active").stdout.split() == ["None"]
+    assert fresh(code, GOMP_SPINCOUNT=None, OMP_WAIT_POLICY=None).stdout.split() == ["0", "False"]
 
 
+@pytest.mark.parametrize(
+    ("said", "spins"), [({}, "0"), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "active"}, None)]
+)
+def test_how_threads_wait_is_left_as_the_user_said(monkeypatch, said, spins):
+    # Set before it is removed, so that what the call sets is removed at the end of the test as well.
+    for name in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY"):
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+    for name, value in said.items():
+        monkeypatch.setenv(name, value)
+    runtime.share_cores()
+    assert os.environ.get("GOMP_SPINCOUNT") == spins
+
+
+@pytest.mark.heavy
 def test_taking_turns_the_model_has_every_core_unless_the_user_said_otherwise():
     code = """
 from workbench import runtime

@@ -70,6 +70,7 @@ def test_what_is_installed_is_what_is_pinned():
     assert not differing, "run `make setup`"
 
 
+@pytest.mark.heavy
 def test_the_set_is_closed():
     """Set-up resolves nothing, so everything that a pinned package needs must be pinned too."""
     from packaging.requirements import Requirement
@@ -95,6 +96,7 @@ def test_the_set_is_closed():
     assert needed <= pins().keys()
 
 
+@pytest.mark.heavy
 def test_the_pins_suit_every_python_that_we_support():
     from packaging.specifiers import SpecifierSet
 
@@ -109,6 +111,7 @@ TORCH_FREE = "workbench workbench.types workbench.files workbench.layout workben
 TORCH_FREE += " workbench.platforms workbench.views workbench.runtime workbench.video workbench.statistics"
 
 
+@pytest.mark.heavy
 def test_importing_takes_no_torch_and_asks_nothing():
     code = """
 import importlib, sys

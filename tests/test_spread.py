@@ -37,6 +37,7 @@ def refuse(number: int) -> None:
     raise ValueError(f"expected another number, got {number}")
 
 
+@pytest.mark.heavy
 def test_every_job_is_done_once_by_processes_of_one_thread():
     assert sorted(spread(square, range(5), workers=2)) == [(n, n * n) for n in range(5)]
     done = dict(spread(process, range(6), workers=2))
@@ -46,6 +47,7 @@ def test_every_job_is_done_once_by_processes_of_one_thread():
     assert list(spread(square, [], workers=2)) == []
 
 
+@pytest.mark.heavy
 def test_a_process_that_dies_costs_only_what_it_was_at(tmp_path):
     jobs = [(0, tmp_path / "dies", 0.0), (1, Path(), 0.5), (2, Path(), 0.0)]
     done = [result for _, result in spread(die_once, jobs, workers=2)]
@@ -61,6 +63,7 @@ def test_an_error_arrives_as_it_is_and_ends_everything():
     assert not multiprocessing.active_children()
 
 
+@pytest.mark.heavy
 def test_closing_ends_the_processes_at_once():
     jobs = [(0, Path(), 0.0), (1, Path(), 60.0)]
     done = spread(die_once, jobs, workers=2)

@@ -51,6 +51,7 @@ def test_paired_difference_against_a_published_example():
     assert result.p_value == pytest.approx(mcnemar(12, 2))
 
 
+@pytest.mark.heavy
 def test_paired_difference_covers_the_truth():
     generator = np.random.default_rng(0)
     covered = 0

@@ -1,5 +1,7 @@
 """Annotations are checked while tests run: the package's types, and the shapes of one call with each other."""
 
+import importlib
+import sys
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +21,13 @@ def test_the_packages_functions_are_checked():
         tag(3)
     with pytest.raises(TypeCheckError, match=r"values[\s\S]*i64\[2,3\]"):
         average(np.zeros((2, 3), int))
+
+
+def test_what_the_package_imports_is_read_from_its_own_bytecode():
+    importlib.import_module("workbench.models.bundle")
+    kept = {name: str(vars(module).get("__cached__")) for name, module in list(sys.modules.items())}
+    assert "torch" in kept
+    assert not [name for name, file in kept.items() if "jaxtyping1" in file and not name.startswith("workbench")]
 
 
 def test_the_shapes_of_a_call_must_agree_with_each_other_and_with_its_result():

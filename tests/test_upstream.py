@@ -129,6 +129,7 @@ def test_the_lower_bound_of_one_sample():
     assert float(aggregate(np.array([0.7]), "lcb")) == pytest.approx(0.7)
 
 
+@pytest.mark.heavy
 @defect("One process serves one platform, guessed from the command line", "1.1", "a platform is data")
 def test_two_platforms_in_one_process():
     shapes = {}

@@ -136,6 +136,7 @@ def test_the_truth_is_what_the_simulator_shows_after_the_chunk(bundle, world, he
         run(executed(world, bundle, replace(still, moment=replace(here, snapshot=None))))
 
 
+@pytest.mark.heavy
 def test_a_dream_goes_on_from_what_was_imagined(bundle, world, here):
     events = list(dream_events(bundle, bundle, here, chunks=3, settings=FEW, env=world))
     shown = [event.result for event in events if isinstance(event, Shown)]

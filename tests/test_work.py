@@ -48,6 +48,7 @@ def test_a_network_call_costs_what_the_formula_says(shape, call):
     assert call.flops == pytest.approx(expected, rel=0.02)  # and the one null token where the text is padded
 
 
+@pytest.mark.heavy
 def test_counting_does_not_depend_on_the_device(shape):
     """A real run has the operations that were counted on shapes, as torch's own counter has them."""
 
@@ -64,6 +65,7 @@ def test_counting_does_not_depend_on_the_device(shape):
     assert real.count == shapes.count == torchs.get_total_flops() > 0
 
 
+@pytest.mark.heavy
 def test_what_is_encoded_and_decoded():
     shape = tiny(PLATFORMS["libero"]).to("meta")  # a causal tokenizer: only behind one can a sequence end early
     assert work.encoding(shape, decodable=False).encoded == 2  # the two cameras, behind the black start
@@ -74,12 +76,14 @@ def test_what_is_encoded_and_decoded():
     assert work.decoding(shape.plain(), 1).decoded == 9
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("off", ["modulation", "text", "last_block"])
 def test_every_saving_saves(shape, call, off):
     without = shape.with_shortcuts(replace(Shortcuts(), **{off: False}))
     assert work.network_call(without, "policy").flops > call.flops
 
 
+@pytest.mark.heavy
 def test_a_decision_by_phase():
     settings = PlanSettings()
     shape = tiny(PLATFORMS["libero"], causal=False).to("meta")
@@ -92,6 +96,7 @@ def test_a_decision_by_phase():
     assert ours.items() - work.decision(shape, settings, pictures=False).items() == {("decode", ours["decode"])}
 
 
+@pytest.mark.heavy
 def test_a_deeper_decision():
     settings = PlanSettings(candidates=2, calls=2, futures=2, values=1, depth=3)
     counted = work.decision(tiny(PLATFORMS["libero"], causal=False).to("meta"), settings)

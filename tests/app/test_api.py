@@ -57,6 +57,7 @@ def client(address) -> Client:
     return Client(address, verbose=False, analytics_enabled=False)
 
 
+@pytest.mark.heavy
 def test_only_the_documented_names_are_offered(client):
     offered = client.view_api(return_format="dict")
     assert set(offered["named_endpoints"]) == {"/plan", "/imagine", "/value"} and not offered["unnamed_endpoints"]
@@ -64,6 +65,7 @@ def test_only_the_documented_names_are_offered(client):
     assert names == ["moment", "candidates", "calls", "futures", "values", "aggregation", "value", "seed"]
 
 
+@pytest.mark.heavy
 def test_plan_is_the_librarys(client, bundle):
     found = client.predict(NAME, **QUICK, aggregation="average", seed=3, api_name="/plan")
     settings = PlanSettings(**QUICK, aggregation="average", seed=3)
@@ -76,6 +78,7 @@ def test_plan_is_the_librarys(client, bundle):
         assert one["rank"] == same.rank and one["seed"] == same.seed
 
 
+@pytest.mark.heavy
 def test_imagine_and_value_of_given_actions_are_the_librarys(client, bundle):
     moment = moments.load(NAME).plan.moment
     actions = np.full((8, 7), 0.25)
@@ -120,6 +123,7 @@ def fuzzed(address: str, calls: int, *, seed: int) -> Fared:
     return fared
 
 
+@pytest.mark.heavy
 def test_strange_calls_get_an_answer_or_one_line_and_the_app_keeps_serving(address, client):
     fared = fuzzed(address, 80, seed=0)
     assert fared.answered and fared.refused.total() > 40
@@ -132,6 +136,7 @@ def test_ten_thousand_strange_calls(address, client):
     assert client.predict(NAME, seed=1, api_name="/value")["seed"] == 1
 
 
+@pytest.mark.heavy
 def test_callers_that_gradio_remembers_are_few(monkeypatch):
     """It keeps half a megabyte of every one, and by default of ten thousand."""
     monkeypatch.setattr(main, "PAGES", {})

@@ -33,10 +33,12 @@ def plan(name):
     return run(plan_events(policy, planner, moments.load(name).plan.moment, settings=SMALL))
 
 
+@pytest.mark.heavy
 def test_only_what_is_unusual_is_said_and_always_the_seed(plan):
     assert unusual(plan) == {**FEW, "aggregation": "lcb", "seed": 7}
 
 
+@pytest.mark.heavy
 def test_the_python_makes_the_same_plan(plan, name):
     made: dict = {}
     exec(as_python(plan, name), made)
@@ -46,6 +48,7 @@ def test_the_python_makes_the_same_plan(plan, name):
     assert made["plan"].best == plan.best
 
 
+@pytest.mark.heavy
 def test_the_command_makes_the_same_plan(plan, name, tmp_path, capsys):
     program, *arguments = shlex.split(as_command(plan, name, out=str(tmp_path / "a plan")))
     assert program == "workbench" and cli.main(arguments) == 0
@@ -56,6 +59,7 @@ def test_the_command_makes_the_same_plan(plan, name, tmp_path, capsys):
         np.testing.assert_allclose(theirs["values"], ours.values, atol=1e-6)
 
 
+@pytest.mark.heavy
 def test_the_python_makes_your_own_plan_too(plan, name):
     policy, planner = checkpoints.load_pair("mini", None)
     x, y, z = plan.candidates[0].path[-1].tolist()

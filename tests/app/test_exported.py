@@ -38,6 +38,7 @@ def client(folder):
     return TestClient(app)
 
 
+@pytest.mark.heavy
 def test_the_picture_is_a_png_that_is_made_once(client, run, folder):
     answer = client.get(f"/runs/{run}.png")
     assert answer.headers["content-type"] == "image/png" and f'"{run}.png"' in answer.headers["content-disposition"]
@@ -47,6 +48,7 @@ def test_the_picture_is_a_png_that_is_made_once(client, run, folder):
     assert exported.picture(run, unknown).stat().st_mtime_ns == made
 
 
+@pytest.mark.heavy
 def test_the_film_plays_and_both_are_in_the_zip(client, run, monkeypatch):
     for name in ("OPENING", "ENDING", "EACH"):  # encoding ten seconds is for a run, not for a test
         monkeypatch.setattr(reel, name, 0.2)
@@ -90,6 +92,7 @@ def test_what_makes_it_again_is_said_of_your_own_plan_too(recorded):
     )
 
 
+@pytest.mark.heavy
 def test_what_was_made_of_a_run_does_not_reach_what_took_its_place(recorded, folder, monkeypatch):
     name = kept.keep(recorded.plan, "example")
 

@@ -73,6 +73,7 @@ def call(address: str, tool: str, mode: str = "auto", **arguments: object) -> "C
     return asyncio.run(ask())
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("mode", ERAS)
 def test_the_three_endpoints_are_the_tools_and_nothing_of_the_pages(address, mode):
     import jsonschema
@@ -88,6 +89,7 @@ def test_the_three_endpoints_are_the_tools_and_nothing_of_the_pages(address, mod
     assert "Best of N" in tools["plan"].description and tools["plan"].annotations.read_only_hint
 
 
+@pytest.mark.heavy
 def test_value_and_plan_are_the_librarys(address, mini):
     policy, planner = mini
     moment = moments.load(NAME).plan.moment
@@ -103,6 +105,7 @@ def test_value_and_plan_are_the_librarys(address, mini):
         assert one["value"] == pytest.approx(same.value, abs=1e-5)
 
 
+@pytest.mark.heavy
 def test_imagined_pictures_come_as_pictures(address):
     found = call(address, "imagine", moment=NAME, seed=3, future_calls=1)
     assert [one.type for one in found.content] == ["text", "text", "image", "text", "image"]
@@ -158,6 +161,7 @@ def test_strange_bodies_are_refused(address, body):
     assert '"error"' in answer.text or '"isError":true' in answer.text or answer.status_code >= 400
 
 
+@pytest.mark.heavy
 def test_without_the_flag_or_the_package_there_are_none(address, monkeypatch):
     with gr.Blocks(analytics_enabled=False) as demo:
         gr.HTML("hello")

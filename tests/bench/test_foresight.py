@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import pytest
 from point_world import PointWorld
 
 from workbench.bench.foresight import Seen, observe
@@ -13,6 +14,7 @@ from workbench.rollout import trials
 from workbench.views.contact import ContactSheet
 
 
+@pytest.mark.heavy
 def test_observe_pairs_each_imagined_picture_with_the_next_real_one():
     spec = replace(PLATFORMS["libero"], chunk_size=4, execute_steps=4)
     bundle = tiny(spec, words="go to the left right", causal=False)

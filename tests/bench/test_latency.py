@@ -29,6 +29,7 @@ def report(folder) -> list[dict]:
     return json.loads((folder / "timings.json").read_text())["timings"]
 
 
+@pytest.mark.heavy
 def test_a_chunk_both_ways(checkpoint, tmp_path, capsys):
     options = ["--checkpoint", checkpoint, "--calls", "2", "--seconds", "0", "--threads", "1"]
     assert latency.main([*options, "--out", str(tmp_path)]) == 0
@@ -44,6 +45,7 @@ def test_a_chunk_both_ways(checkpoint, tmp_path, capsys):
     assert "of matrix rate" in capsys.readouterr().out
 
 
+@pytest.mark.heavy
 def test_a_decision_both_ways(checkpoint, tmp_path):
     options = ["--checkpoint", checkpoint, "--candidates", "2", "--calls", "1", "--threads", "1"]
     assert planning.main([*options, "--out", str(tmp_path)]) == 0
@@ -53,6 +55,7 @@ def test_a_decision_both_ways(checkpoint, tmp_path):
     assert max(one["largest_relative_difference"] for one in (seen, ours)) < 1e-4
 
 
+@pytest.mark.heavy
 def test_counting_runs_nothing(checkpoint, tmp_path, monkeypatch):
     monkeypatch.setattr(latency, "measure", None)
     options = ["--checkpoint", checkpoint, "--count", "--out", str(tmp_path)]

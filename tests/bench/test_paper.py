@@ -82,6 +82,7 @@ def given(tmp_path, monkeypatch) -> argparse.Namespace:
     )  # fmt: skip
 
 
+@pytest.mark.heavy
 def test_a_side_may_start_from_another_and_all_share_the_tokenizer(given):
     given.out.mkdir()
     scratch = checkpoints.load(trained(USUAL, given))
@@ -92,6 +93,7 @@ def test_a_side_may_start_from_another_and_all_share_the_tokenizer(given):
         assert (one == other).all()
 
 
+@pytest.mark.heavy
 def test_a_row_is_evaluated_pair_by_pair_and_kept(given, monkeypatch, capsys):
     row = Row("toy", "two candidates", Side("one"), Side("two", plan=QUICK), paper=+1.0, expected=+1)
     monkeypatch.setattr(paper, "ROWS", {"toy": row, "other": row})

@@ -61,6 +61,7 @@ def test_distances_are_in_their_units():
     assert found["actions"] == pytest.approx(1.0) and found["value"] == pytest.approx(0.1)
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("name", ["best-of-2", "oracle-of-8"])
 def test_a_way_is_continued_and_notes_how_far_candidates_are_apart(tmp_path, monkeypatch, name):
     bundle = tiny(

@@ -3,12 +3,14 @@
 from contextlib import closing
 
 import fake_policy
+import pytest
 
 from workbench.bench.serve import crowd, travel
 from workbench.client import Pace, PolicyClient
 from workbench.serve.web import application, running
 
 
+@pytest.mark.heavy
 def test_a_drive_and_a_crowd_are_counted():
     with running(application(fake_policy.server())) as address, closing(PolicyClient(address)) as client:
         figures = travel(client, client.contract(), Pace(50.0, 10, 5), steps=40, size=16)

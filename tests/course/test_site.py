@@ -29,6 +29,7 @@ def test_what_cannot_be_set_is_named():
         formula_html(r"\nonsense{x}")
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*.ipynb")), ids=lambda path: path.stem)
 def test_every_formula_of_the_course_can_be_set(path):
     import nbformat
@@ -38,6 +39,7 @@ def test_every_formula_of_the_course_can_be_set(path):
             assert set_formulas(cell.source).count("data:image/svg") == len(FORMULA.findall(cell.source))
 
 
+@pytest.mark.heavy
 def test_a_page_fetches_nothing():
     import nbformat
 

@@ -248,6 +248,7 @@ def score(path: Path, value: float) -> None:
         file.attrs.update(success=True, success_score=value, task_description="fold shirt")
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("name", ALOHA)
 def test_broken_aloha_episodes(tmp_path, name):
     pytest.importorskip("av")

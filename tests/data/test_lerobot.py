@@ -38,6 +38,7 @@ def contents(folder: Path) -> list[tuple]:
     return sorted(found)
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("jpeg", [True, False])
 def test_libero_to_lerobot_and_back_loses_nothing(tmp_path, jpeg):
     source = libero_data(tmp_path / "libero", jpeg=jpeg)
@@ -47,6 +48,7 @@ def test_libero_to_lerobot_and_back_loses_nothing(tmp_path, jpeg):
     assert contents(tmp_path / "back") == contents(source)
 
 
+@pytest.mark.heavy
 def test_jpeg_files_travel_byte_for_byte(tmp_path):
     source = libero_data(tmp_path / "libero", jpeg=True)
     exchange(source, tmp_path / "lerobot", to="lerobot", platform="libero")

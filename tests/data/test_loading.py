@@ -26,6 +26,7 @@ def prepare(batch, randoms):
     return read, [random.random() for random in randoms]
 
 
+@pytest.mark.heavy
 def test_lazy_episodes_are_the_eager_ones(samples):
     eager = Samples(
         list(samples.episodes["demonstrations"]),
@@ -60,6 +61,7 @@ def whole(samples) -> list:
     return list(itertools.islice(Loader(samples, prepare, size=12, seed=3).batches(), 16))
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("workers", [0, 2])
 def test_batches_resume_in_the_middle_of_an_epoch(samples, whole, workers):
     per_epoch = len(samples) // 12

@@ -42,6 +42,7 @@ def test_speaks_the_protocol(env):
         env.move("cube", np.zeros(3))
 
 
+@pytest.mark.heavy
 def test_the_childs_errors_arrive_as_they_are(env):
     env.reset(0, None, 0)
     with pytest.raises(ValueError, match="could not convert"):
@@ -51,6 +52,7 @@ def test_the_childs_errors_arrive_as_they_are(env):
         ProcessEnv("lines", factory="frail_world:make", orders="none")
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("trouble", ["hang", "die"])
 def test_recovers_where_it_was(env, orders, trouble):
     env.reset(1, None, 5)
@@ -67,6 +69,7 @@ def test_recovers_where_it_was(env, orders, trouble):
     assert (after.proprio == before.proprio).all(), "the wind's randomness is replayed, too"
 
 
+@pytest.mark.heavy
 def test_trouble_twice_is_one_clear_line(env, orders):
     env.reset(1, None, 5)
     orders.write_text("die always")
@@ -80,6 +83,7 @@ def test_trouble_twice_is_one_clear_line(env, orders):
     assert env.observe().proprio.shape == (9,), "a reset starts afresh"
 
 
+@pytest.mark.heavy
 def test_threads_take_turns(env):
     env.reset(0, None, 0)
     threads = [threading.Thread(target=env.step, args=(PUSH * 0,)) for _ in range(8)]
@@ -90,6 +94,7 @@ def test_threads_take_turns(env):
     assert env.steps == 8
 
 
+@pytest.mark.heavy
 def test_close_ends_the_process(env):
     process = env._child.process
     env.close()
@@ -97,6 +102,7 @@ def test_close_ends_the_process(env):
     assert process.poll() is not None
 
 
+@pytest.mark.heavy
 def test_the_child_ends_with_its_parent(orders):
     program = (
         "import os; from workbench.envs.process import ProcessEnv; "

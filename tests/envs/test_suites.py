@@ -96,6 +96,7 @@ def test_assets_from_the_hub_are_found_where_its_client_keeps_them(monkeypatch, 
     assert suites.libero_assets() == scenes.parent
 
 
+@pytest.mark.heavy
 def test_naming_suites_imports_no_simulator():
     program = (
         "import sys; from workbench.envs.suites import suites; suites(); "

@@ -114,6 +114,7 @@ def test_too_long_a_text_is_a_plain_error():
         ask(fast, question(fast, tokens=17))
 
 
+@pytest.mark.heavy
 def test_memory_is_bounded():
     from workbench.models.blocks import MAX_KEPT
 

@@ -93,6 +93,7 @@ def test_a_planner_names_its_tokenizer_and_shares_it(saved):
     assert second.tokenizer is first.tokenizer
 
 
+@pytest.mark.heavy
 def test_a_planner_that_is_not_trained_yet_is_the_policy_itself_and_said(saved, caplog):
     policy = replace(checkpoints.load(saved), planner="tiny-planner")
     checkpoints.save(policy, saved, readme="", dtype=torch.float32)

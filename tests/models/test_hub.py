@@ -125,6 +125,7 @@ def test_an_address_is_owner_and_name(name, expected):
     assert hub.is_address(name) is expected
 
 
+@pytest.mark.heavy
 def test_an_address_is_a_checkpoint_and_stays_what_it_was(fake):
     bundle = checkpoints.load(ADDRESS)
     assert bundle.name == "Cosmos-Policy-LIBERO-Predict2-2B" and bundle.spec.name == "libero"

@@ -25,6 +25,7 @@ def frames_of(video: torch.Tensor, each: int) -> list[torch.Tensor]:
 VAE = {"reads": ("vae/config.json", "vae/tokenizer.safetensors")}
 
 
+@pytest.mark.heavy
 @pytest.mark.golden("vae/cases*.safetensors", **VAE)
 @pytest.mark.parametrize("shortcuts", [True, False])
 def test_decoding_matches_upstream(case, fidelity, shortcuts):
@@ -40,6 +41,7 @@ def test_decoding_matches_upstream(case, fidelity, shortcuts):
     fidelity.pixels("decoded pictures", pixels, cases["decoded_uint8"])
 
 
+@pytest.mark.heavy
 @pytest.mark.golden("vae/cases*.safetensors", **VAE)
 def test_a_video_encodes_as_upstream_does(case, fidelity):
     """The weights and the normalisation, on a video whose pictures all differ; its prefix encodes alike."""
@@ -55,6 +57,7 @@ def test_a_video_encodes_as_upstream_does(case, fidelity):
     fidelity.close("prefix", (prefix - tokenizer.mean) / tokenizer.std, cases["latents_prefix"], atol=1e-5)
 
 
+@pytest.mark.heavy
 @pytest.mark.golden("sampler/*.json", "!sampler/schedules*", **VAE)
 @pytest.mark.parametrize("shortcuts", [True, False])
 def test_encoding_matches_upstream(case, fidelity, shortcuts):
@@ -79,6 +82,7 @@ def test_the_published_form_holds_the_same_weights(case, fidelity):
     fidelity.exact("weights", all(torch.equal(ours[name], expected[name]) for name in expected), True)
 
 
+@pytest.mark.heavy
 @pytest.mark.golden("vae/cases*.safetensors", **VAE)
 def test_a_prefix_encodes_alike(case, fidelity):
     cases = load_file(case)
@@ -118,6 +122,7 @@ def test_independent_frames_do_not_know_each_other():
     np.testing.assert_allclose(together[:, :, 1], alone[:, :, 0], atol=1e-6)
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("causal", [True, False])
 def test_what_rows_share_is_decoded_once_and_alike(causal):
     bundle = tiny(PLATFORMS["libero"], causal=causal)

@@ -61,6 +61,7 @@ def refusal(source: Path, tmp_path: Path, given: Given | None = None) -> str:
 # --- what is read
 
 
+@pytest.mark.heavy
 def test_a_file_becomes_a_checkpoint_that_answers(source, tmp_path):
     converted = checkpoints.convert(source, tmp_path / "policy", planner="planner")
     assert not converted.left_out
@@ -89,6 +90,7 @@ def test_the_weights_are_the_files_own_bits(source, tmp_path):
     assert torch.equal(weight, state["net.blocks.1.self_attn.q_proj.weight"].float())
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("wrapper", ["model", "state_dict"])
 def test_a_wrapped_file_is_the_same_checkpoint(made, tmp_path, wrapper):
     checkpoints.convert(made, tmp_path / "plain")
@@ -97,6 +99,7 @@ def test_a_wrapped_file_is_the_same_checkpoint(made, tmp_path, wrapper):
     assert same(weights_of(tmp_path / "plain"), weights_of(tmp_path / "unwrapped"))
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("ranks", [1, 3])
 def test_a_distributed_folder_is_the_same_checkpoint(made, source, tmp_path, ranks):
     state = torch.load(source, weights_only=True)
@@ -108,6 +111,7 @@ def test_a_distributed_folder_is_the_same_checkpoint(made, source, tmp_path, ran
         assert same(weights_of(tmp_path / "file"), weights_of(tmp_path / "folder"))
 
 
+@pytest.mark.heavy
 def test_our_own_folder_is_copied_whole_with_a_borrowed_tokenizer(source, tmp_path):
     checkpoints.convert(source, tmp_path / "policy")
     policy = checkpoints.load(tmp_path / "policy")
@@ -143,6 +147,7 @@ def test_what_is_not_of_the_network_is_left_out_by_name(source, tmp_path):
 # --- --checkpoint FILE and FOLDER
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("part", [".", "libero.pt"])
 def test_a_source_is_a_checkpoint_and_is_converted_once(source, cache, monkeypatch, part):
     path = source.parent / part
@@ -152,6 +157,7 @@ def test_a_source_is_a_checkpoint_and_is_converted_once(source, cache, monkeypat
     assert checkpoints.resolve(str(path)) == first
 
 
+@pytest.mark.heavy
 def test_a_changed_file_is_converted_again(source):
     before = weights_of(checkpoints.resolve(source))
     torch.save(upstream_files.state(seed=1), source)
@@ -169,6 +175,7 @@ def diffusers_form(golden, tmp_path_factory) -> Path:
     return folder
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("form", ["upstream", "diffusers"])
 def test_the_tokenizer_is_the_same_function_in_both_forms(golden, diffusers_form, form):
     cases = load_file(golden / "vae/cases.safetensors")
@@ -247,6 +254,7 @@ def test_a_truncated_companion_is_refused(source, tmp_path, name):
     assert path.name in refusal(source, tmp_path)
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     "damage", ["piece cut short", "piece missing", "file missing", "index cut short", "compressed"]
 )
@@ -297,6 +305,7 @@ class Harm:
         return open, (str(self.path), "w")
 
 
+@pytest.mark.heavy
 def test_malicious_files_are_refused_wherever_they_are_named(golden, source, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for path in sorted((golden / "malicious").iterdir()):
@@ -307,6 +316,7 @@ def test_malicious_files_are_refused_wherever_they_are_named(golden, source, tmp
     assert not (tmp_path / "PWNED").exists()
 
 
+@pytest.mark.heavy
 def test_values_are_those_that_the_source_was_trained_on(source, tmp_path):
     """V(s, a, s') of the policies, V(s') of the planning model, which its name tells (METHOD.md 5.2)."""
 
@@ -392,6 +402,7 @@ def test_a_folder_with_other_files_is_not_replaced(source, tmp_path):
     assert (tmp_path / "mine/thesis.txt").is_file() and source.is_file()
 
 
+@pytest.mark.heavy
 def test_too_little_room_is_said_before_anything_is_written(source, tmp_path, monkeypatch):
     usage = shutil.disk_usage(tmp_path)._replace(free=1000)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)

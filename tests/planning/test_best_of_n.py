@@ -18,6 +18,7 @@ from workbench.steps import denoise
 from workbench.types import Moment, Observation
 
 
+@pytest.mark.heavy
 @pytest.mark.golden("planning/*.json", reads=("planning/*.safetensors", *golden_bundle.WEIGHTS))
 @pytest.mark.parametrize("shortcuts", [True, False])
 def test_the_golden_plan(case, fidelity, shortcuts):
@@ -53,6 +54,7 @@ def test_the_golden_plan(case, fidelity, shortcuts):
         fidelity.close(f"value by {rule}", found, scores, atol=1e-4)
 
 
+@pytest.mark.heavy
 @pytest.mark.golden("planning/*.json")
 def test_the_golden_futures(case, fidelity):
     """Every imagined future of the plan, all members at once, from the candidates' own samples."""
@@ -78,6 +80,7 @@ def small():
     return bundle, Moment(Observation(images, np.zeros(9)), "put the red cube on the plate", "test/0/0@0")
 
 
+@pytest.mark.heavy
 def test_batched_equals_serial(small):
     """3 x 5 ensembles together with every shortcut, and one sample after another without any."""
     bundle, moment = small
@@ -87,6 +90,7 @@ def test_batched_equals_serial(small):
     assert largest_difference(plan, serial) < 1e-4
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("value", ["v", "q"])
 def test_one_candidate_first_is_the_same_plan(small, value):
     bundle, moment = small
@@ -210,6 +214,7 @@ def test_impossible_settings_say_what_was_expected(field, value):
         PlanSettings(**{field: value})
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("kind", [Called, Proposed, Imagined, Valued])
 def test_cancelling_at_any_event_leaves_the_model_usable(small, kind):
     bundle, moment = small

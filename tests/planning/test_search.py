@@ -34,6 +34,7 @@ def small():
     return bundle, Moment(Observation(images, proprio), "put the red cube on the plate", "test/0/0@0")
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("compatible", [False, True])
 def test_the_second_chunk_starts_where_the_first_was_imagined_to_lead(small, compatible):
     """By hand: act, imagine, take that for the present, and again; then the value."""
@@ -66,6 +67,7 @@ def test_who_succeeds_sooner_than_the_level_can_say_is_not_worth_less_for_it():
     assert _combined(earlier, 1.0, deeper, [0, 1, 2, 3]) == pytest.approx(deeper), "upstream has them as they are"
 
 
+@pytest.mark.heavy
 def test_all_futures_of_all_candidates_go_on_together_as_if_each_were_alone(small):
     bundle, moment = small
     plan = run(plan_events(bundle, None, moment, settings=DEEP))
@@ -88,6 +90,7 @@ def test_calls_are_counted_and_progress_reaches_its_end(small):
     assert kinds == [Proposed, Imagined, Valued, Valued, Valued, Valued], "the pictures are those of the first chunk"
 
 
+@pytest.mark.heavy
 def test_a_plan_of_ones_own_is_looked_at_as_deeply(small):
     bundle, moment = small
     plan = run(plan_events(bundle, None, moment, settings=DEEP))

@@ -27,6 +27,7 @@ def small():
     return bundle, run(plan_events(bundle, None, moment, settings=FEW))
 
 
+@pytest.mark.heavy
 def test_the_others_keep_their_numbers(small):
     bundle, plan = small
     events = list(your_plan_events(bundle, None, plan, Steer((0.15, 0.05, 0.95))))

@@ -165,6 +165,7 @@ def test_its_numbers_survive_encoding_exactly(arm):
     assert read.value[0] == pytest.approx(0.25, abs=1e-6)
 
 
+@pytest.mark.heavy
 def test_it_is_planned_for_executed_and_shown_like_any_other(arm):
     env = SlidingArm()
     plan = run(plan_events(arm, None, here(env), settings=SETTINGS))
@@ -193,6 +194,7 @@ def test_it_runs_in_a_closed_loop(arm):
     assert len(ended.episode) == ended.steps + 1 and ended.episode.actions.shape[1] == 6
 
 
+@pytest.mark.heavy
 def test_it_is_trained_saved_and_loaded(arm, demos, tmp_path, monkeypatch):
     bank = LatentBank(tmp_path / "latents", arm.tokenizer, arm.spec)
     run(bank.fill(demos))

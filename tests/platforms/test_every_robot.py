@@ -32,6 +32,7 @@ def robot(request):
     return tiny(request.param)
 
 
+@pytest.mark.heavy
 def test_a_plan_has_chunks_futures_and_values_of_this_robot(robot):
     spec = robot.spec
     settings = PlanSettings(candidates=2, calls=1, futures=1, future_calls=1, values=2, value_calls=2)
@@ -45,6 +46,7 @@ def test_a_plan_has_chunks_futures_and_values_of_this_robot(robot):
     assert plan.gamma == spec.gamma and plan.network_calls == settings.network_calls
 
 
+@pytest.mark.heavy
 def test_one_thing_after_another_gives_the_same_kinds_of_numbers(robot):
     said = predict_in_turn(robot, observation(robot.spec), WORDS, calls=1, value="q")
     assert said.future_proprio.shape == (robot.spec.proprio_dim,) and 0 <= said.value <= 1
@@ -76,6 +78,7 @@ def test_the_layouts_are_the_published_ones():
     assert [len(names) for names in frames.values()] == [9, 11, 11]
 
 
+@pytest.mark.heavy
 def test_no_line_of_the_package_asks_which_robot_it_is():
     found = []
     for path in PACKAGE.rglob("*.py"):

@@ -5,6 +5,10 @@ A function then gets its check when it is first called: to write one for each of
 several times as long as importing them, and one process of a test run calls but a part of them. And only where a
 shape is annotated does jaxtyping check: it compares the shapes of a call's arguments with each other, which takes
 longer than most functions do. All else is beartype's alone.
+
+The hook keeps its bytecode under a name of its own, and while a module of ours runs it lends that name to whatever the
+module imports: torch and all others are then compiled anew, which takes longer than the tests' own imports together.
+`install` lets it hold while a module of ours is read, not while it runs.
 """
 
 import dataclasses
@@ -12,10 +16,14 @@ import functools
 import inspect
 import typing
 from collections.abc import Callable
+from importlib.machinery import SourceFileLoader
+from types import CodeType
 from typing import Any
+from unittest.mock import patch
 
 import jaxtyping
 from beartype import BeartypeConf, beartype
+from jaxtyping import _import_hook as hook
 
 check = beartype(conf=BeartypeConf(is_pep484_tower=True))
 _shapes = jaxtyping.jaxtyped
@@ -24,6 +32,15 @@ _shapes = jaxtyping.jaxtyped
 def install() -> None:
     """To be called before the package is imported."""
     jaxtyping.jaxtyped = lambda *, typechecker: checked
+    hook._JaxtypingLoader.get_code = _read
+    hook._JaxtypingLoader.exec_module = SourceFileLoader.exec_module
+
+
+def _read(loader: Any, name: str) -> CodeType | None:
+    """The code of a module of ours, from its bytecode with checks or else from its source."""
+    ours = functools.partial(hook._optimized_cache_from_source, loader._typechecker.get_hash())
+    with patch("importlib._bootstrap_external.cache_from_source", ours):
+        return SourceFileLoader.get_code(loader, name)
 
 
 def checked(thing: Callable) -> Callable:

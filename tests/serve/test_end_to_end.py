@@ -33,6 +33,7 @@ def travel(port: int, steps: int, see: Callable[[int, Rehearsal], bool] = lambda
                 return robot, ticks, None
 
 
+@pytest.mark.heavy
 def test_25_hz_are_held_against_a_server_in_another_process(start, port):
     start(port, seconds=0.1)
     robot, ticks, figures = travel(port, 45)
@@ -43,6 +44,7 @@ def test_25_hz_are_held_against_a_server_in_another_process(start, port):
     assert np.median(figures.late) < 0.01 and figures.missed <= 5, figures.lines()
 
 
+@pytest.mark.heavy
 def test_a_killed_server_holds_the_robot_and_a_new_one_lets_it_go_on(start, port):
     """It starts again without anybody waiting for it: the robot's clock goes on."""
     processes = [start(port)]

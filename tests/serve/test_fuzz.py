@@ -130,6 +130,7 @@ def reason(data: bytes) -> str:
     return text if text.startswith("Invalid HTTP request") else json.loads(text)["error"]
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     "requests", [pytest.param(150, id="short"), pytest.param(5000, id="long", marks=pytest.mark.slow)]
 )

@@ -168,6 +168,7 @@ def ask_many(address: str, requests: int, deadline: float) -> Counter:
     return outcomes
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     "requests", [pytest.param(120, id="short"), pytest.param(1000, id="long", marks=pytest.mark.slow)]
 )
@@ -176,6 +177,7 @@ def test_eight_clients_at_once_are_all_answered(requests):
         assert ask_many(address, requests, deadline=30.0) == {200: requests}
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     "requests", [pytest.param(120, id="short"), pytest.param(1000, id="long", marks=pytest.mark.slow)]
 )

@@ -65,6 +65,7 @@ def finished(data, tmp_path_factory) -> Path:
     return out
 
 
+@pytest.mark.heavy
 def test_the_chain_writes_checkpoints_that_answer(finished):
     policy, planner = checkpoints.load_pair(finished / "toy")
     assert (policy.name, planner.name) == ("toy", "toy-planner")
@@ -83,6 +84,7 @@ def test_metrics_are_held_out_numbers(finished):
     assert 0 < last["action_l1"] < 4
 
 
+@pytest.mark.heavy
 def test_a_stopped_run_goes_on_bit_for_bit(data, finished, tmp_path):
     """Stop after three of six iterations with a saved state: the end is the same to the last bit."""
     out = tmp_path / "run"
@@ -114,12 +116,14 @@ class Forked:
         return multiprocessing.get_context("fork").Process(target=target, args=args, daemon=daemon)
 
 
+@pytest.mark.heavy
 def test_two_workers_take_halves_of_the_same_batch(data, tmp_path, monkeypatch):
     monkeypatch.setattr(workers.mp, "get_context", lambda how: Forked)
     run(run_stage(TOY, "tokenizer", [data], tmp_path, workers=2))
     assert (tmp_path / "tokenizer/untrained/config.json").is_file()
 
 
+@pytest.mark.heavy
 def test_a_second_round_goes_on_from_the_first(finished, data, tmp_path):
     out = tmp_path / "run"
     shutil.copytree(finished, out)
@@ -165,6 +169,7 @@ def test_a_policy_may_start_with_another_checkpoints_network_on_other_tasks(fini
         _with_weights_of(source, new_bundle(wider, source.tokenizer, [soup], [], seed=5))
 
 
+@pytest.mark.heavy
 def test_more_data_change_neither_what_is_done_nor_what_its_numbers_mean(finished, data, tmp_path):
     out, more = tmp_path / "run", tmp_path / "more"
     shutil.copytree(finished, out)

@@ -53,6 +53,7 @@ def one() -> module.Estimate:
     return estimate(LIBERO, Hardware("h100", 64), size=SIZE)
 
 
+@pytest.mark.heavy
 def test_what_a_step_takes(one):
     assert one.tokens == 9 * 14 * 14  # METHOD.md 1.1
     assert one.trained == one.parameters

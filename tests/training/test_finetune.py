@@ -73,6 +73,7 @@ def finished(data, weights, tmp_path_factory) -> Path:
     return out
 
 
+@pytest.mark.heavy
 def test_it_writes_a_checkpoint_that_loads(finished, weights):
     bundle = checkpoints.load(finished / SMALL.name)
     assert (bundle.name, bundle.spec.name) == ("cosmos-2b-libero", "libero")
@@ -82,17 +83,20 @@ def test_it_writes_a_checkpoint_that_loads(finished, weights):
     assert changed.abs().max() > 1e-6
 
 
+@pytest.mark.heavy
 def test_smaller_parts_give_the_same_gradients(data, weights, finished, tmp_path):
     """Four rows at once, not two and two: the losses agree, so the steps did."""
     run(finetune(replace(SMALL, rows=4), [data], tmp_path, settings(weights), ALONE))
     np.testing.assert_allclose(losses(tmp_path), losses(finished), rtol=1e-4)
 
 
+@pytest.mark.heavy
 def test_recomputed_activations_give_the_same_losses(data, weights, finished, tmp_path):
     run(finetune(SMALL, [data], tmp_path, settings(weights, checkpointing=False), ALONE))
     np.testing.assert_allclose(losses(tmp_path), losses(finished), rtol=1e-5)
 
 
+@pytest.mark.heavy
 def test_it_computes_in_bfloat16_and_keeps_float32(data, weights, finished, tmp_path):
     run(finetune(SMALL, [data], tmp_path, settings(weights, precision=torch.bfloat16), ALONE))
     np.testing.assert_allclose(losses(tmp_path), losses(finished), rtol=0.03)
@@ -100,6 +104,7 @@ def test_it_computes_in_bfloat16_and_keeps_float32(data, weights, finished, tmp_
     assert {tensor.dtype for tensor in state.values()} == {torch.float32}
 
 
+@pytest.mark.heavy
 def test_a_stopped_run_ends_with_the_same_bits(data, weights, finished, tmp_path):
     work = finetune(SMALL, [data], tmp_path, settings(weights), ALONE)
     for event in work:
@@ -145,6 +150,7 @@ def wait(started: list, seconds: float = 280) -> None:
         assert each.exitcode == 0
 
 
+@pytest.mark.heavy
 def test_two_processes_share_the_weights_and_lose_the_same(data, weights, finished, tmp_path):
     out = tmp_path / "shared"
     wait(launch(2, tmp_path, data, out, weights, 4))
@@ -163,6 +169,7 @@ def test_two_processes_share_the_weights_and_lose_the_same(data, weights, finish
     np.testing.assert_allclose(losses(out)[4:], losses(copy)[4:], rtol=1e-4)
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("kills", [1, pytest.param(20, marks=pytest.mark.slow)])
 def test_killed_at_random_it_goes_on_with_equal_losses(data, weights, finished, tmp_path, kills):
     steps, random, whole, out = 4 + kills, np.random.default_rng(kills), tmp_path / "whole", tmp_path / "killed"
@@ -182,6 +189,7 @@ def test_killed_at_random_it_goes_on_with_equal_losses(data, weights, finished, 
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
 
 
+@pytest.mark.heavy
 def test_a_full_disk_leaves_the_last_state_whole(data, weights, finished, tmp_path, monkeypatch):
     saves, real = [], files.save_safetensors
 

@@ -79,6 +79,7 @@ def test_what_is_missing_is_said(base, episodes, tmp_path):
         start(sources(base), SPEC, readers.Episodes(readers.find(tmp_path)), "new")
 
 
+@pytest.mark.heavy
 def test_a_trained_checkpoint_keeps_its_statistics(episodes, tmp_path):
     bundle = tiny(SPEC, words=" ".join(upstream_files.INSTRUCTIONS))
     checkpoints.save(bundle, tmp_path / "policy", readme="x\n")

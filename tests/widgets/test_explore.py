@@ -45,6 +45,7 @@ def test_strip_shows_another_frame_and_channel(bundle, latents):
     assert moved(explorer, "frame", bundle.layout.index("value")) and "(value)" in explorer.html
 
 
+@pytest.mark.heavy
 def test_sigma_asks_anew(bundle, moment):
     explorer = widgets.scrub_sigma(bundle, moment)
     assert moved(explorer, "calls", 2) and 'data-calls="2"' in explorer.html
@@ -60,6 +61,7 @@ def test_a_mask_changes_what_is_sampled_and_everything_known_is_refused(bundle, 
     assert moved(explorer, "known", everything) and "leave out a frame" in explorer.html
 
 
+@pytest.mark.heavy
 def test_pushed_actions_are_imagined_again(bundle, moment):
     explorer = widgets.edit_actions(bundle, bundle, moment)
     assert moved(explorer, "x", 0.5)
