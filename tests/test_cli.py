@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from point_world import PointWorld
 
-from workbench.cli import main
+from workbench.cli import main, stage
 from workbench.models import checkpoints
 from workbench.models.bundle import tiny
 from workbench.platforms import PLATFORMS
@@ -98,6 +98,10 @@ WRONG = {
         ["train", "--preset", "cosmos-2b-libero", "--stage", "policy"],
         "--stage: it belongs to the chain of a small model, not to cosmos-2b",
     ),
+    "a stage that there is not": (
+        ["train", "--stage", "planner-1"],
+        "planner or planner-2, planner-3 ...; got 'planner-1'",
+    ),
     "low rank of a small model": (["train", "--lora", "4"], "--lora: it belongs to cosmos-2b, not to a small model"),
     "another run of one": (
         ["rollout", "--checkpoint", "CHECKPOINT", "--run-seed", "196"],
@@ -113,6 +117,11 @@ def test_a_wrong_value_is_one_plain_line(capsys, points, checkpoint, kind):
     words, answer = WRONG[kind]
     line = refusal(capsys, *(checkpoint if word == "CHECKPOINT" else word for word in words))
     assert line.startswith("workbench") and answer in line
+
+
+def test_every_stage_of_training_has_its_word():
+    for word in ("tokenizer", "policy", "planner", "planner-2", "planner-11"):
+        assert stage(word) == word
 
 
 def test_a_folder_with_other_files_is_left_alone(capsys, points, tmp_path, checkpoint):

@@ -112,6 +112,14 @@ def minutes(text: str) -> float:
     return value
 
 
+def stage(text: str) -> str:
+    """A stage of training; rounds of the planning model count from the second."""
+    name, _, number = text.partition("-")
+    if text not in STAGES and not (name == "planner" and number.isdecimal() and int(number) >= 2):
+        raise argparse.ArgumentTypeError(f"expected {', '.join(STAGES)} or planner-2, planner-3 ...; got {text!r}")
+    return text
+
+
 SEED = whole(0, 2**31 - 1)
 COUNT = whole(1, 1_000_000)
 
@@ -289,7 +297,12 @@ def _train(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--preset", default="mini", help="mini, cosmos-2b-libero, -robocasa, -aloha, -aloha-planning")
     parser.add_argument("--data", nargs="+", default=[], metavar="DIR", help="folders of episodes")
     parser.add_argument("--out", help="folder of the run: a folder a stage, and the checkpoints")
-    parser.add_argument("--stage", choices=STAGES, help="only this one; default: all, one after another")
+    parser.add_argument(
+        "--stage",
+        type=stage,
+        help="only this one: tokenizer, policy, planner, or planner-2, -3 ..., which go on from the planner before; "
+        "default: the three, one after another",
+    )
     parser.add_argument("--resume", action="store_true", help="continue what OUT holds")
     parser.add_argument(
         "--set",
