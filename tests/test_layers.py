@@ -38,6 +38,7 @@ LAYERS = """
     whatif
     asking
     rollout
+    hindsight
     collect
     collect_aloha
     prepare

@@ -30,7 +30,6 @@ from workbench.rollout import (
     EpisodeResult,
     Start,
     execute_candidates,
-    oracle,
     realised_return,
     run_episode,
     run_suite,
@@ -408,23 +407,6 @@ def take_until(events, kind):
             events.close()
             return
         yield event
-
-
-def test_the_oracle_takes_the_candidate_that_ends_best_and_leaves_the_episode_where_it_was(bundle, monkeypatch):
-    def pushes(policy, moment, settings):
-        yield from ()
-        return plan_of(moment, (0.5, 0), (-0.5, 0), (0, 0.5))  # the goal is on the left
-
-    monkeypatch.setattr(rollout, "propose", pushes)
-    monkeypatch.setattr(control, "predicting", at_once(scripted))
-    env = PointWorld()
-    moment = start(env)
-    here = env.snapshot()
-    work = oracle(env, bundle, QUICK)(moment, 3)
-    plan = run(work)
-    worth = [candidate.outcome.worth for candidate in plan.candidates]
-    assert plan.best == 1 and worth[1] > max(worth[0], worth[2])
-    assert env.steps == 0 and all(np.array_equal(part, here[name]) for name, part in env.snapshot().items())
 
 
 def test_what_is_proposed_is_what_a_plan_would_propose(bundle):

@@ -322,32 +322,6 @@ class _Trip:
         return {camera: np.stack([seen.images[camera] for seen in self.film]) for camera in cameras}
 
 
-def oracle(env: Env, policy: Bundle, settings: PlanSettings) -> Decide:
-    """Decide by the truth: execute every candidate, and the policy alone after it, and take the best.
-
-    What planning could gain if it imagined and valued without error. Nothing but the candidates is asked of the
-    model. The simulator is rewound, so that the best candidate can be executed for good.
-    """
-
-    def decide(moment: Moment, seed: int) -> Events:
-        here = replace(settings, seed=seed)
-        plan = yield from propose(policy, moment, here)
-        trips = execute_candidates(env, policy, plan, seed=seed)
-        with closing(trips):
-            while True:
-                try:
-                    next(trips)  # its control steps are not the episode's
-                except StopIteration as stop:
-                    plan = stop.value
-                    break
-        assert moment.snapshot is not None, "`execute_candidates` has refused it"
-        env.restore(moment.snapshot)
-        worth = [candidate.outcome.worth for candidate in plan.candidates]
-        return replace(plan, best=int(np.argmax(worth)))
-
-    return decide
-
-
 def propose(policy: Bundle, moment: Moment, settings: PlanSettings) -> Events:
     """A plan of candidates that are neither imagined nor valued; its choice is the first."""
     work = plan_events(policy, policy, moment, settings=settings)

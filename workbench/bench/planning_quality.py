@@ -1,9 +1,10 @@
 """`workbench bench planning-quality`: when does planning pay, how much of the possible gain is had, where is it lost?
 
 The same episodes, start and luck alike, under many ways to decide: the policy alone, best of N for several N,
-ensembles, rules and questions, more widely spread candidates, and an oracle that executes every candidate in the
-simulator and takes the best. Every way is a folder of `OUT`, continued after a stop; several runs may each be given
-some of the ways, and `--workers` or `--ray` spread a way's episodes. `OUT/quality.json` holds them together.
+ensembles, rules and questions, more widely spread candidates, values of true instead of imagined futures, and an
+oracle that executes every candidate in the simulator and takes the best. Every way is a folder of `OUT`, continued
+after a stop; several runs may each be given some of the ways, and `--workers` or `--ray` spread a way's episodes.
+`OUT/quality.json` holds them together.
 """
 
 import argparse
@@ -13,7 +14,7 @@ from contextlib import closing
 from dataclasses import asdict, dataclass
 from itertools import combinations
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from tqdm import tqdm
@@ -23,6 +24,7 @@ from workbench.control import Decide, Events, best_of_n, tap
 from workbench.envs.base import Env
 from workbench.envs.suites import suite as find_suite
 from workbench.evaluation import Evaluation, Parts, parts
+from workbench.hindsight import oracle, with_true_futures
 from workbench.models import checkpoints
 from workbench.models.bundle import Bundle
 from workbench.moments import spread
@@ -31,7 +33,7 @@ from workbench.planning.events import Decided
 from workbench.planning.settings import PlanSettings
 from workbench.provenance import provenance
 from workbench.results import compare, open_results, record_suite, summary
-from workbench.rollout import EpisodeResult, Trial, oracle, run_suite, trials
+from workbench.rollout import EpisodeResult, Trial, run_suite, trials
 from workbench.spread import spread as spread_out
 from workbench.types import Plan
 from workbench.views.plot import intervals_svg
@@ -45,13 +47,15 @@ class Way:
     """One way to decide."""
 
     settings: PlanSettings
-    oracle: bool = False
-    """Choose by the truth, not by value."""
+    knows: Literal["nothing", "futures", "truth"] = "nothing"
+    """What the simulator tells beforehand: where the candidates lead, or what becomes of them."""
 
     def decide(self, env: Env, policy: Bundle, planner: Bundle) -> Decide:
         """The decision function, for `rollout.run_suite`."""
-        if self.oracle:
+        if self.knows == "truth":
             return oracle(env, policy, self.settings)
+        if self.knows == "futures":
+            return with_true_futures(env, policy, planner, self.settings)
         return best_of_n(policy, planner, self.settings, pictures=False)
 
 
@@ -78,8 +82,10 @@ WAYS: Mapping[str, Way] = {
     "best-of-8-wide": Way(_screening(8, **WIDE)),
     "best-of-8-varied": Way(_screening(8, variance_scale=True)),
     "best-of-8-wide-3x5": Way(PlanSettings(**WIDE)),
-    "oracle-of-8": Way(_screening(8), oracle=True),
-    "oracle-of-8-wide": Way(_screening(8, **WIDE), oracle=True),
+    "best-of-8-true-futures": Way(_screening(8), knows="futures"),
+    "best-of-8-wide-true-futures": Way(_screening(8, **WIDE), knows="futures"),
+    "oracle-of-8": Way(_screening(8), knows="truth"),
+    "oracle-of-8-wide": Way(_screening(8, **WIDE), knows="truth"),
 }
 """By name. A best of 1 is the policy alone, imagined and valued for the record."""
 
@@ -156,7 +162,7 @@ def evaluate(policy: Bundle, planner: Bundle, name: str, given: argparse.Namespa
         "suite": suite.name,
         "seed": given.seed,
         "way": name,
-        "oracle": way.oracle,
+        "knows": way.knows,
         "settings": asdict(way.settings),
     }
     config |= {"sha256": policy.sha256, "planner_sha256": planner.sha256, "dtype": str(policy.denoiser.dtype)}
@@ -176,7 +182,12 @@ def evaluate(policy: Bundle, planner: Bundle, name: str, given: argparse.Namespa
 
 
 def distances(plan: Plan) -> dict[str, float]:
-    """How far the candidates of one plan are apart: actions (RMS, action units), path ends (mm), values."""
+    """How far the candidates of one plan are apart: actions (RMS, action units), path ends (mm), values.
+
+    Nothing of a single one: an oracle that has seen a success follows it.
+    """
+    if len(plan.candidates) < 2:
+        return {}
     found = {"actions": spread([candidate.actions for candidate in plan.candidates])}
     ends = [candidate.path[-1] for candidate in plan.candidates if candidate.path is not None]
     if len(ends) > 1:
