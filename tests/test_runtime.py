@@ -143,6 +143,16 @@ def test_how_threads_wait_is_left_as_the_user_said(monkeypatch, said, spins):
     assert os.environ.get("GOMP_SPINCOUNT") == spins
 
 
+@pytest.mark.parametrize(("chosen", "jobs", "threads"), [(False, 1, 4), (False, 3, 2), (False, 9, 1), (True, 1, None)])
+def test_the_more_ask_the_fewer_threads_compute(monkeypatch, chosen, jobs, threads):
+    told = []
+    monkeypatch.setattr(torch, "set_num_threads", told.append)
+    monkeypatch.setattr(runtime, "cores", lambda: 4)
+    monkeypatch.setattr(runtime, "THREADS_CHOSEN", chosen)
+    runtime.use_cores_beside(jobs)
+    assert told == ([] if threads is None else [threads])
+
+
 @pytest.mark.heavy
 def test_taking_turns_the_model_has_every_core_unless_the_user_said_otherwise():
     code = """

@@ -54,6 +54,26 @@ def test_long_jobs_take_turns_in_one_thread(worker, monkeypatch):
     assert len({thread for _, thread in seen}) == 1
 
 
+def test_how_many_share_the_thread_is_told_in_it_whenever_it_changes():
+    told, gate = [], threading.Event()
+    worker = Worker(lambda jobs: told.append((jobs, threading.current_thread().name)))
+
+    def work(events):
+        gate.wait(10)
+        yield from range(events)
+
+    jobs = [worker.start(lambda events=events: work(events)) for events in (2, 2)]
+    gate.set()
+    for job in jobs:
+        list(job)
+    list(worker.start(lambda: work(3)))
+    worker.stop()
+    counts = [count for count, _ in told]
+    assert set(counts) == {1, 2} and counts[-1] == 1
+    assert all(one != other for one, other in zip(counts, counts[1:], strict=False)), "told of changes alone"
+    assert {name for _, name in told} == {"engine"}
+
+
 def test_short_jobs_are_served_as_they_came_and_the_others_go_on_meanwhile(worker, monkeypatch):
     monkeypatch.setattr("workbench.app.worker.FOR_ALL", 4)
     gate, seen = threading.Event(), []

@@ -67,7 +67,7 @@ class Engine:
 
     def __init__(self, checkpoint: str = "mini", planner: str | None = None) -> None:
         self.checkpoint, self.planner = checkpoint, planner
-        self.worker = Worker()
+        self.worker = Worker(runtime.use_cores_beside)
         self._timed: deque[float] = deque(maxlen=5)
         self._continued: deque[float] = deque(maxlen=5)
         self._pair: tuple[Bundle, Bundle] | None = None

@@ -159,7 +159,9 @@ class Job:
 class Worker:
     """Advances jobs in turn, in a thread of its own, until it is stopped."""
 
-    def __init__(self) -> None:
+    def __init__(self, crowd: Callable[[int], None] = lambda jobs: None) -> None:
+        """`crowd` is told, in the thread, how many jobs share it, whenever that is another number."""
+        self._crowd, self._told = crowd, 0
         self._jobs: deque[Job] = deque()
         self._turns = 0
         self._changed = threading.Condition()
@@ -198,6 +200,9 @@ class Worker:
 
     def _run(self) -> None:
         while (job := self._next()) is not None:
+            if (jobs := self.busy) != self._told:
+                self._told = jobs
+                self._crowd(jobs)
             alive = not job.stopped and job.advance()
             if not alive:
                 job.close()
