@@ -75,13 +75,15 @@ def test_how_many_share_the_thread_is_told_in_it_whenever_it_changes():
 
 
 def test_short_jobs_are_served_as_they_came_and_the_others_go_on_meanwhile(worker, monkeypatch):
-    monkeypatch.setattr("workbench.app.worker.FOR_ALL", 4)
+    monkeypatch.setattr("workbench.app.worker.FOR_ALL", 0.25)
+    monkeypatch.setattr("workbench.app.worker.DUE", 0.0)
     gate, seen = threading.Event(), []
 
     def work(name):
         gate.wait(10)
         for _ in range(6):
             seen.append(name)
+            time.sleep(0.01)
             yield
 
     jobs = [worker.start(lambda name=name: work(name), watched=False) for name in "abc"]
@@ -104,17 +106,20 @@ def test_a_short_job_does_not_wait_behind_a_long_one(worker, endless):
 
 
 def test_a_new_job_goes_ahead_of_old_ones_which_go_on_nevertheless(worker, monkeypatch):
-    monkeypatch.setattr("workbench.app.worker.FOR_ALL", 4)
+    monkeypatch.setattr("workbench.app.worker.FOR_ALL", 0.25)
+    monkeypatch.setattr("workbench.app.worker.DUE", 0.0)
     seen, ended = [], threading.Event()
 
     def old(name):
         while not ended.is_set():
             seen.append(name)
+            time.sleep(0.01)
             yield
 
     def new():
         for _ in range(6):
             seen.append("new")
+            time.sleep(0.01)
             yield PROGRESS
         ended.set()
 
@@ -126,6 +131,32 @@ def test_a_new_job_goes_ahead_of_old_ones_which_go_on_nevertheless(worker, monke
     turns = seen[first : first + 9]
     assert turns.count("new") == 6, f"most turns: {turns}"
     assert {"a", "b"} & set(turns), f"the old ones go on: {turns}"
+
+
+def test_the_time_for_all_is_measured_in_seconds(worker, monkeypatch):
+    """One long turn of an old job uses up what is everybody's of many short ones of new jobs."""
+    monkeypatch.setattr("workbench.app.worker.FOR_ALL", 0.25)
+    monkeypatch.setattr("workbench.app.worker.DUE", 0.0)
+    seen, ended = [], threading.Event()
+
+    def old():
+        while not ended.is_set():
+            seen.append("old")
+            time.sleep(0.2)
+            yield "a picture"
+
+    def new():
+        for _ in range(16):
+            seen.append("new")
+            time.sleep(0.01)
+            yield PROGRESS
+        ended.set()
+
+    worker.start(old, watched=False)
+    until(lambda: "old" in seen)
+    list(worker.start(new))
+    turns = seen[seen.index("new") : len(seen) - seen[::-1].index("new")]
+    assert turns.count("old") == 1, f"0.2 s of the others are worth 0.8 s of the new ones: {turns}"
 
 
 def test_of_new_jobs_the_first_has_something_to_show_first(worker):
@@ -162,7 +193,7 @@ def test_who_has_something_to_look_at_goes_ahead_no_longer_be_it_looked_at_or_no
 
 def test_a_job_that_computes_for_long_without_anything_to_show_is_like_any_other(worker, monkeypatch):
     monkeypatch.setattr("workbench.app.worker.YOUNG", 0.01)
-    monkeypatch.setattr("workbench.app.worker.FOR_ALL", 10**9)
+    monkeypatch.setattr("workbench.app.worker.FOR_ALL", 0.0)
     seen, ended = [], threading.Event()
 
     def computing(seconds, waiting):

@@ -36,8 +36,12 @@ clock: where other programs have most of the processor, jobs would lose their le
 SHORT = 10.0
 """Seconds of turns after which a job takes turns with all others, as an episode does or a grid."""
 
-FOR_ALL = 8
-"""Every so many turns are nobody's privilege, so that old jobs go on however many new ones come."""
+FOR_ALL = 0.125
+"""What all others get of the time that jobs spend ahead of them, so that they go on however many new ones come. Of the
+time, not of the turns: the turns of old jobs, eight candidates at once, are the longest."""
+
+DUE, PAID = 0.1, -1.0
+"""Seconds of it that must be due before they have a turn; and how far they can be ahead, at most, after a long one."""
 
 
 SILENCE = object()
@@ -163,7 +167,10 @@ class Worker:
         """`crowd` is told, in the thread, how many jobs share it, whenever that is another number."""
         self._crowd, self._told = crowd, 0
         self._jobs: deque[Job] = deque()
-        self._turns = 0
+        self._due = 0.0
+        """Seconds of turns that are due to those who are overtaken."""
+        self._share = 0.0
+        """What a second of this turn adds to that."""
         self._changed = threading.Condition()
         self._ended = False
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
@@ -203,7 +210,9 @@ class Worker:
             if (jobs := self.busy) != self._told:
                 self._told = jobs
                 self._crowd(jobs)
+            before = job.held
             alive = not job.stopped and job.advance()
+            self._due = max(PAID, self._due + self._share * (job.held - before))
             if not alive:
                 job.close()
                 with self._changed:
@@ -222,11 +231,12 @@ class Worker:
             return job
 
     def _whose_turn(self) -> Job:
-        """In most turns whoever came first, of those with nothing to show yet, else of those that are soon done."""
-        self._turns += 1
+        """Mostly whoever came first, of those with nothing to show yet, else of those that are soon done."""
         ready = [job for job in self._jobs if job.ready]
-        if self._turns % FOR_ALL:
-            for ahead in ([job for job in ready if job.young], [job for job in ready if job.short]):
-                if ahead:
-                    return min(ahead, key=lambda job: job.since)
+        ahead = [job for job in ready if job.young] or [job for job in ready if job.short]
+        if ahead and self._due <= DUE:
+            first = min(ahead, key=lambda job: job.since)
+            self._share = FOR_ALL if first is not ready[0] else 0.0
+            return first
+        self._share = -1.0 if ahead else 0.0
         return ready[0]
