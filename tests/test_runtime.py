@@ -139,8 +139,11 @@ def test_how_threads_wait_is_left_as_the_user_said(monkeypatch, said, spins):
         monkeypatch.delenv(name)
     for name, value in said.items():
         monkeypatch.setenv(name, value)
+    changed = []
+    monkeypatch.setattr(sys, "setswitchinterval", changed.append)
     runtime.share_cores()
     assert os.environ.get("GOMP_SPINCOUNT") == spins
+    assert changed == [runtime.SWITCH] and runtime.SWITCH < 0.005, "Python's own"
 
 
 @pytest.mark.parametrize(("chosen", "jobs", "threads"), [(False, 1, 4), (False, 3, 2), (False, 9, 1), (True, 1, None)])

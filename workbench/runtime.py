@@ -38,14 +38,23 @@ def configure() -> None:
     configure_libero()
 
 
-def share_cores() -> None:
-    """Let threads of OpenMP that wait for one another sleep at once, instead of looking for work meanwhile.
+SWITCH = 0.0005
+"""Seconds after which a thread of ours that computes in Python lets another go on, if one waits."""
 
-    A simulator and a browser want those cores, too, and a thread that waits for one that has no core holds up both: of
-    eight browsers, the first cards come in half the time (`workbench bench app`). A model alone on its machine would
-    be a tenth slower (`workbench bench planning`). OpenMP reads this once, when torch is imported: later it has no
-    effect. What the user has set is kept.
+
+def share_cores() -> None:
+    """Share this process's cores well among the model, the pages and what else runs here.
+
+    Threads of OpenMP that wait for one another sleep at once, instead of looking for work meanwhile. A simulator and a
+    browser want those cores, too, and a thread that waits for one that has no core holds up both: of eight browsers,
+    the first cards come in half the time (`workbench bench app`). A model alone on its machine would be a tenth slower
+    (`workbench bench planning`). OpenMP reads this once, when torch is imported: later it has no effect. What the user
+    has set is kept.
+
+    And Python's threads change places more often: torch gives the interpreter away at every operation, and while a page
+    is being made would wait Python's usual 5 ms each time to have it back.
     """
+    sys.setswitchinterval(SWITCH)
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", "0")
 

@@ -140,7 +140,7 @@ def test_ten_thousand_strange_calls(address, client):
 def test_callers_that_gradio_remembers_are_few(monkeypatch):
     """It keeps half a megabyte of every one, and by default of ten thousand."""
     monkeypatch.setattr(main, "PAGES", {})
-    monkeypatch.setattr(Engine, "warm", lambda engine, suite: iter(()))
+    monkeypatch.setattr(Engine, "warm", lambda engine, moment: iter(()))
     demo = main.build()
     main.asgi(demo)
     assert demo.state_holder.capacity == main.CALLERS <= 256

@@ -33,7 +33,7 @@ from workbench.planning.settings import PlanSettings
 from workbench.planning.yours import Steer, your_plan_events
 from workbench.platforms import PLATFORMS, PlatformSpec
 from workbench.recalling import recall_events
-from workbench.rollout import Start, execute_candidates, run_episode, trials
+from workbench.rollout import Start, execute_candidates, propose, run_episode, trials
 from workbench.types import Episode, Moment, Plan
 from workbench.views import denoising_as_seen
 from workbench.whatif import Acting
@@ -126,17 +126,22 @@ class Engine:
 
     # what it does (generators, for the worker) ---------------------------------------------------------
 
-    def warm(self, suite: str) -> Events:
-        """Get ready in the background: models, renderer, the simulator of `suite`."""
+    def warm(self, moment: Moment) -> Events:
+        """Get ready in the background: models, renderer, the moment's simulator.
+
+        The model proposes once, in one call: at the first one kernels are chosen, for which nobody should have to wait.
+        """
+        once = PlanSettings(candidates=1, calls=1)
         try:
-            yield from self._with_models(self.checkpoint, self.planner, lambda policy, planner: iter(()))
+            propose_once = lambda policy, _: propose(policy, moment, once)  # noqa: E731
+            yield from self._with_models(self.checkpoint, self.planner, propose_once)
             self._problem = yield from elsewhere(Loading("renderer"), runtime.renderer_problem)
         except ValueError as error:
             self._problem = str(error)
         finally:
             self._known_problem.set()
         if self._problem is None:
-            yield from self._with_simulator(suite, lambda env: iter(()))
+            yield from self._with_simulator(suite_of(moment), lambda env: iter(()))
 
     def plan(self, moment: Moment, settings: PlanSettings, checkpoint: str, planner: str | None) -> Events:
         """Make a plan live; learns how long a network call takes here."""

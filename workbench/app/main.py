@@ -19,7 +19,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from workbench import foresight, opening, recordings, runtime, views
 from workbench.app import api, denoise, exported, kept, live, plan, start, study, what_if
 from workbench.app import recordings as recordings_page
-from workbench.app.engine import Engine, suite_of
+from workbench.app.engine import Engine
 from workbench.app.library import MOST_BYTES, Library
 from workbench.app.parts import Parts
 from workbench.app.session import Sessions
@@ -86,7 +86,7 @@ def build(
         api.build(parts)
     demo.parts = parts
     # In the background, what the first click will need; what goes wrong is said on that click.
-    parts.engine.worker.start(lambda: parts.engine.warm(suite_of(parts.default.plan.moment)), watched=False)
+    parts.engine.worker.start(lambda: parts.engine.warm(parts.default.plan.moment), watched=False)
     return demo
 
 
