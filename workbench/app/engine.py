@@ -14,6 +14,7 @@ from typing import Any
 
 from workbench import runtime
 from workbench.app.asked import Asked, Known, answer, compare, reference, with_truth
+from workbench.app.seen import Seen
 from workbench.app.simulators import MOST, Simulators
 from workbench.app.turns import Clock, Line, Loading, Patience, at_most, elsewhere, together
 from workbench.app.worker import Worker
@@ -72,6 +73,7 @@ class Engine:
         self._continued: deque[float] = deque(maxlen=5)
         self._pair: tuple[Bundle, Bundle] | None = None
         self._pair_names: tuple[str, str | None] | None = None
+        self._seen = Seen()
         self._models = Line("another checkpoint to be free", together)
         self._loading = Line("a checkpoint to be loaded", at_most(1))
         self._simulators, self._places = Simulators(), Line("a simulator", at_most(MOST))
@@ -143,12 +145,21 @@ class Engine:
         if self._problem is None:
             yield from self._with_simulator(suite_of(moment), lambda env: iter(()))
 
+    def look(self, moment: Moment) -> Events:
+        """Encode a moment that somebody looks at, ahead of their first plan; not while other models are loaded."""
+        if self._pair is not None and self._pair_names == (self.checkpoint, self.planner):
+            self._seen.of(self._pair[0], moment)
+        yield from ()
+
     def plan(self, moment: Moment, settings: PlanSettings, checkpoint: str, planner: str | None) -> Events:
         """Make a plan live; learns how long a network call takes here."""
 
         def work(policy: Bundle, imagines: Bundle) -> Events:
             clock = Clock()
-            plan = yield from clock.count(plan_events(policy, imagines, moment, settings=settings, one_first=True))
+            encoded = self._seen.of(policy, moment)
+            plan = yield from clock.count(
+                plan_events(policy, imagines, moment, settings=settings, encoded=encoded, one_first=True)
+            )
             self._timed.append(clock.seconds / plan.network_calls)
             return plan
 
