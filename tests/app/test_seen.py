@@ -7,12 +7,18 @@ import torch
 from point_world import PointWorld
 
 from workbench.app import seen
+from workbench.app.engine import _rehearsal
 from workbench.app.seen import Seen
 from workbench.models.bundle import tiny
+from workbench.planning import run
+from workbench.planning.events import Called, Proposed
+from workbench.planning.settings import PlanSettings
 from workbench.platforms import PLATFORMS
+from workbench.rollout import propose
 from workbench.steps import encode
 from workbench.types import Moment
 
+ONCE = PlanSettings(candidates=1, calls=1)
 LIBERO = replace(PLATFORMS["libero"], chunk_size=4, execute_steps=4, image_size=64)
 
 
@@ -80,3 +86,12 @@ def test_what_the_policy_cannot_see_is_refused(bundle):
     blind = replace(here, observation=replace(here.observation, images={}))
     with pytest.raises(ValueError, match="missing wrist, primary"):
         Seen().of(bundle, blind)
+
+
+def test_what_the_policy_does_not_understand_ends_no_rehearsal_in_an_error(bundle):
+    strange = replace(moment(), instruction="stack the cubes")
+    with pytest.raises(ValueError, match="stack"):
+        run(propose(bundle, strange, ONCE))
+    assert list(_rehearsal(bundle, strange)) == []
+    events = [type(event) for event in _rehearsal(bundle, moment())]
+    assert events == [Called, Proposed], "one call"

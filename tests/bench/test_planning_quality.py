@@ -62,7 +62,7 @@ def test_distances_are_in_their_units():
 
 
 @pytest.mark.heavy
-@pytest.mark.parametrize("name", ["best-of-2", "oracle-of-8"])
+@pytest.mark.parametrize("name", ["best-of-2", "best-of-8-true-futures", "oracle-of-8"])
 def test_a_way_is_continued_and_notes_how_far_candidates_are_apart(tmp_path, monkeypatch, name):
     bundle = tiny(
         replace(PLATFORMS["libero"], chunk_size=4, execute_steps=4), words="go to the left right", causal=False
@@ -70,13 +70,13 @@ def test_a_way_is_continued_and_notes_how_far_candidates_are_apart(tmp_path, mon
     monkeypatch.setattr(planning_quality, "WAYS", {name: replace(WAYS[name], settings=QUICK)})
     suite = replace(suites.suite("libero_mini"), files=("go_left", "go_right"))
     monkeypatch.setattr(planning_quality, "find_suite", lambda _: suite)
-    for episodes in (1, 2):
+    for episodes in (1, 2, 4):
         given = argparse.Namespace(suite="libero_mini", episodes=episodes, seed=0, out=tmp_path)
         parts, way = Parts(PointWorld(horizon=8), bundle, bundle), planning_quality.WAYS[name]
         player = lambda missing: (play(parts, "points", way, trial) for trial in missing)  # noqa: B023, E731
         evaluate(bundle, bundle, name, given, player)
     rows = [json.loads(line) for line in (tmp_path / name / "decisions.jsonl").read_text().splitlines()]
-    assert [(row["task"], row["number"]) for row in rows] == [(0, 0), (1, 0)], "no episode is done twice"
+    assert [(row["task"], row["number"]) for row in rows] == [(0, 0), (1, 0), (0, 1), (1, 1)], "in turn, none twice"
     assert all(row["decisions"] >= 1 and row["actions"] > 0 for row in rows)
 
 

@@ -7,6 +7,7 @@ pair of models is held at a time: who wants another waits until nobody uses it. 
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from statistics import median
@@ -129,14 +130,9 @@ class Engine:
     # what it does (generators, for the worker) ---------------------------------------------------------
 
     def warm(self, moment: Moment) -> Events:
-        """Get ready in the background: models, renderer, the moment's simulator.
-
-        The model proposes once, in one call: at the first one kernels are chosen, for which nobody should have to wait.
-        """
-        once = PlanSettings(candidates=1, calls=1)
+        """Get ready in the background: models, renderer, the moment's simulator."""
         try:
-            propose_once = lambda policy, _: propose(policy, moment, once)  # noqa: E731
-            yield from self._with_models(self.checkpoint, self.planner, propose_once)
+            yield from self._with_models(self.checkpoint, self.planner, lambda policy, _: _rehearsal(policy, moment))
             self._problem = yield from elsewhere(Loading("renderer"), runtime.renderer_problem)
         except ValueError as error:
             self._problem = str(error)
@@ -345,6 +341,12 @@ class Engine:
                 return (yield from work(env))
             finally:
                 self._simulators.give_back(key, env)
+
+
+def _rehearsal(policy: Bundle, moment: Moment) -> Events:
+    """One network call: at the first one kernels are chosen, for which nobody should have to wait."""
+    with suppress(ValueError):  # what this policy does not understand is said to whoever asks it
+        yield from propose(policy, moment, PlanSettings(candidates=1, calls=1))
 
 
 def _all_suites() -> dict[str, Suite]:

@@ -33,7 +33,7 @@ from workbench.planning.events import Decided
 from workbench.planning.settings import PlanSettings
 from workbench.provenance import provenance
 from workbench.results import compare, open_results, record_suite, summary
-from workbench.rollout import EpisodeResult, Trial, run_suite, trials
+from workbench.rollout import EpisodeResult, Trial, balanced, run_suite, trials
 from workbench.spread import spread as spread_out
 from workbench.types import Plan
 from workbench.views.plot import intervals_svg
@@ -173,7 +173,8 @@ def evaluate(policy: Bundle, planner: Bundle, name: str, given: argparse.Namespa
             apart[result.trial] = found
             yield result
 
-    events = record_suite(out, trials(len(suite.tasks), given.episodes, seed=given.seed), results, config=config)
+    schedule = balanced(trials(len(suite.tasks), given.episodes, seed=given.seed))
+    events = record_suite(out, schedule, results, config=config)
     with tqdm(total=given.episodes, desc=name, unit="episode") as bar:
         bar.update(len(open_results(out)) if (out / "results.json").exists() else 0)
         for event in events:
