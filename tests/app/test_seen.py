@@ -1,4 +1,4 @@
-"""A moment is encoded once for each policy, ahead of the first plan if somebody looks at it."""
+"""A moment is encoded once for each policy."""
 
 from dataclasses import replace
 

@@ -141,12 +141,6 @@ class Engine:
         if self._problem is None:
             yield from self._with_simulator(suite_of(moment), lambda env: iter(()))
 
-    def look(self, moment: Moment) -> Events:
-        """Encode a moment that somebody looks at, ahead of their first plan; not while other models are loaded."""
-        if self._pair is not None and self._pair_names == (self.checkpoint, self.planner):
-            self._seen.of(self._pair[0], moment)
-        yield from ()
-
     def plan(self, moment: Moment, settings: PlanSettings, checkpoint: str, planner: str | None) -> Events:
         """Make a plan live; learns how long a network call takes here."""
 

@@ -100,7 +100,6 @@ def opens(demo: gr.Blocks, parts: Parts, page: Page, controls: Controls) -> Depe
         if (run := request.query_params.get("run")) is not None:
             moment = reopen(parts, session, run) or moment
         session.pinned = pinned.asked(request.query_params.get("pin"))
-        look(parts, session)
         ready = [*(gr.Button(interactive=True) for _ in page.asking), pinned.html(session, session.shown)]
         if moment is parts.default:  # the page came with it
             return *ready, *(gr.skip(),) * len(moved)
@@ -111,17 +110,10 @@ def opens(demo: gr.Blocks, parts: Parts, page: Page, controls: Controls) -> Depe
         session, moment = parts.session(request), parts.moment(event.name)
         session.cancel()
         session.shown = board_of(moment)
-        look(parts, session)
         return parts.strip(moment.name), session.shown.html(), "", *brought(moment)
 
     demo.load(on_load, None, [*page.asking, page.beside, *moved], **QUIET)
     return page.strip.select(on_moment, None, moved, **QUIET)
-
-
-def look(parts: Parts, session: Session) -> None:
-    """Let the policy see, while the person looks, what *Plan* will ask about."""
-    moment = session.shown.moment
-    parts.engine.worker.start(lambda: parts.engine.look(moment), watched=False)
 
 
 def plans(parts: Parts, page: Page, controls: Controls) -> list[Dependency]:

@@ -1,4 +1,4 @@
-"""Moments as the policy sees them: encoded once, while somebody still looks at them, for every plan made there."""
+"""Moments as the policy sees them: encoded once, for every plan that is made there."""
 
 from collections import deque
 
