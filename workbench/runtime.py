@@ -185,8 +185,8 @@ def use_cores_beside(jobs: int) -> None:
     """Let torch have every core for one job, and a core less for each further one, whose page wants it.
 
     Threads that wait for one another lose, where others want their cores, more than they gain: of eight browsers on two
-    cores, the first cards come no later with one thread and the last ones sooner (`workbench bench app`). Nothing happens if the user has
-    set OMP_NUM_THREADS. To be called in the thread that computes.
+    cores, the last cards come sooner with one thread (`workbench bench app`). Nothing happens if the user has set
+    OMP_NUM_THREADS. To be called in the thread that computes.
     """
     if not THREADS_CHOSEN:
         import torch
