@@ -13,9 +13,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from workbench.training.stages import known
+
 AGGREGATIONS = ("majority_mean", "average", "lcb", "success_vote")
 PLATFORMS = ("libero", "robocasa", "aloha")
-STAGES = ("tokenizer", "policy", "planner")
 SUITES = "libero_mini, libero_mini_hard, one of LIBERO's own, aloha_sim or robocasa"
 INTERRUPTED = 130
 
@@ -113,11 +114,11 @@ def minutes(text: str) -> float:
 
 
 def stage(text: str) -> str:
-    """A stage of training; rounds of the planning model count from the second."""
-    name, _, number = text.partition("-")
-    if text not in STAGES and not (name == "planner" and number.isdecimal() and int(number) >= 2):
-        raise argparse.ArgumentTypeError(f"expected {', '.join(STAGES)} or planner-2, planner-3 ...; got {text!r}")
-    return text
+    """A stage of training."""
+    try:
+        return known(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 SEED = whole(0, 2**31 - 1)

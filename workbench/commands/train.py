@@ -37,8 +37,9 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _chain(options: argparse.Namespace) -> None:
-    from workbench.training.chain import STAGES, run_stage
+    from workbench.training.chain import run_stage
     from workbench.training.recipes import PRESETS, with_settings
+    from workbench.training.stages import STAGES
 
     stages = [options.stage] if options.stage else list(STAGES)
     out, data = Path(options.out), [Path(folder) for folder in options.data]

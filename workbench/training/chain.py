@@ -26,12 +26,10 @@ from workbench.training.loop import Trained
 from workbench.training.losses import value_modes
 from workbench.training.readme import readme, train_command
 from workbench.training.recipes import PRESETS, DenoiserRecipe, Recipe
+from workbench.training.stages import known
 from workbench.training.tokenizer import train_tokenizer
 from workbench.training.workers import Team, Workers
 from workbench.types import Episode
-
-STAGES = ("tokenizer", "policy", "planner")
-"""In order. The planning model's second round of experience, and so on, is `planner-2`: on from the first."""
 
 Event = Trained | Encoded
 
@@ -44,9 +42,7 @@ def run_stage(
     Demonstrations are the files in LIBERO's demonstration form, rollouts those in the rollout form. The
     tokenizer stage writes no checkpoint of its own and returns its state's folder.
     """
-    kind, _, number = stage.partition("-")
-    if kind not in STAGES or (number and (kind != "planner" or not number.isdecimal() or int(number) < 2)):
-        raise ValueError(f"stage: expected one of {', '.join(STAGES)} or planner-2, planner-3 ...; got {stage!r}")
+    known(stage)
     out.mkdir(parents=True, exist_ok=True)
     with Workers(workers, _other_worker, recipe, stage, list(data), out, seed) as team:
         return (yield from _run(recipe, stage, data, out, team, seed))
