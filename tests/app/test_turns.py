@@ -5,9 +5,11 @@ import time
 from contextlib import closing
 
 import pytest
+import virtual_time
 from point_world import PointWorld
 
 from workbench.app import engine as engines
+from workbench.app import turns
 from workbench.app.engine import Engine
 from workbench.app.simulators import MOST, Simulators
 from workbench.app.turns import Clock, Line, Patience, Waiting, at_most, elsewhere, together
@@ -147,21 +149,22 @@ def test_estimates_are_of_own_time_shared_by_those_who_are_served(engine, endles
     assert engine.seconds(settings) == pytest.approx(2 * alone)
 
 
-def test_time_between_events_is_not_the_plans():
+def test_time_between_events_is_not_the_plans(monkeypatch):
+    monkeypatch.setattr(turns, "time", virtual := virtual_time.Clock())
     clock = Clock()
 
     def work():
-        time.sleep(0.01)
+        virtual.sleep(1.0)
         yield
-        time.sleep(0.01)
+        virtual.sleep(2.0)
         return "done"
 
     events = clock.count(work())
     next(events)
-    time.sleep(0.2)  # somebody else's turn
+    virtual.sleep(20.0)  # somebody else's turn
     with pytest.raises(StopIteration, match="done"):
         next(events)
-    assert 0.02 <= clock.seconds < 0.15
+    assert clock.seconds == 3.0
 
 
 def test_a_pause_has_an_end():

@@ -1,18 +1,27 @@
 """The control loop, with a client that answers as the test wants: what is sent, when it is asked, when it holds."""
 
 import threading
-import time
 
 import fake_policy
 import numpy as np
 import pytest
+import virtual_time
 
-from workbench.client import Limits, Pace, Refused, RobotStopped, Unreachable, drive
+from workbench.client import Limits, Pace, Refused, RobotStopped, Unreachable, drive, loop
 from workbench.client.rehearsal import Rehearsal
 from workbench.wire import Answer
 
 HZ = 100.0
 SMALL = (16, 16)
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch):
+    """`test_end_to_end` has the real one."""
+    clock = virtual_time.Clock()
+    monkeypatch.setattr(loop, "time", clock)
+    monkeypatch.setattr(loop, "ThreadPoolExecutor", clock.pool)
+    return clock
 
 
 class Server:
@@ -29,7 +38,7 @@ class Server:
     def act(self, observation, instruction, *, seed, deadline):
         self.asked.append(float(observation.proprio[0]))
         self.seeds.append(seed)
-        time.sleep(self.seconds)
+        loop.time.sleep(self.seconds)
         said = self.script.pop(0) if self.script else None
         if isinstance(said, Exception):
             raise said
@@ -44,19 +53,12 @@ def pace(**changes) -> Pace:
 
 def run(server, steps, *, robot=None, limits=None, **changes):
     robot = robot or Rehearsal(fake_policy.contract(), size=SMALL)
-    ticks, loop = [], drive(robot, server, "go", pace=pace(**changes), limits=limits or Limits(), steps=steps)
+    ticks, driving = [], drive(robot, server, "go", pace=pace(**changes), limits=limits or Limits(), steps=steps)
     while True:
         try:
-            ticks.append(next(loop))
+            ticks.append(next(driving))
         except StopIteration as end:
             return robot, ticks, end.value
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _called_before():
-    """A function's check is written when it is first called (`typechecking`): here, not within a tick."""
-    run(Server(), 30)
-    run(Server(script=[Unreachable("gone")]), 30, outage=0.1)
 
 
 def test_a_chunk_is_executed_up_to_its_limit_and_the_next_one_continues():
@@ -138,11 +140,11 @@ def test_where_asking_again_cannot_help_it_is_said_at_once():
 
 def test_closing_the_loop_holds_the_robot():
     robot = Rehearsal(fake_policy.contract(), size=SMALL)
-    loop = drive(robot, Server(), "go", pace=pace(), limits=Limits(), steps=100)
-    while next(loop).action is None:
+    driving = drive(robot, Server(), "go", pace=pace(), limits=Limits(), steps=100)
+    while next(driving).action is None:
         pass
     before = robot.holds
-    loop.close()
+    driving.close()
     assert robot.holds == before + 1
 
 
@@ -151,7 +153,7 @@ def test_after_a_silence_of_the_loop_itself_the_rest_of_a_chunk_is_stale():
         def command(self, action):
             super().command(action)
             if len(self.commands) == 3:
-                time.sleep(0.15)
+                loop.time.sleep(0.15)
 
     robot = Stalling(fake_policy.contract(), size=SMALL)
     _, ticks, figures = run(Server(), 30, robot=robot)
