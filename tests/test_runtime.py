@@ -146,14 +146,28 @@ def test_how_threads_wait_is_left_as_the_user_said(monkeypatch, said, spins):
     assert changed == [runtime.SWITCH] and runtime.SWITCH < 0.005, "Python's own"
 
 
-@pytest.mark.parametrize(("chosen", "jobs", "threads"), [(False, 1, 4), (False, 3, 2), (False, 9, 1), (True, 1, None)])
-def test_the_more_ask_the_fewer_threads_compute(monkeypatch, chosen, jobs, threads):
+@pytest.mark.parametrize(
+    ("chosen", "jobs", "idle", "threads"),
+    [(False, 1, 3, 4), (False, 3, 3, 2), (False, 9, 3, 1), (False, 1, 1, 2), (False, 3, 0, 1), (True, 1, 3, None)],
+)
+def test_the_more_want_the_cores_the_fewer_threads_compute(monkeypatch, chosen, jobs, idle, threads):
     told = []
     monkeypatch.setattr(torch, "set_num_threads", told.append)
     monkeypatch.setattr(runtime, "cores", lambda: 4)
+    monkeypatch.setattr(runtime, "idle_cores", lambda: idle)
     monkeypatch.setattr(runtime, "THREADS_CHOSEN", chosen)
     runtime.use_cores_beside(jobs)
     assert told == ([] if threads is None else [threads])
+
+
+@pytest.mark.parametrize(("said", "idle"), [("1/300", 7), ("3/300", 5), ("40/300", 0), ("no/number", 7), (None, 7)])
+def test_a_core_is_idle_that_no_running_thread_wants(monkeypatch, tmp_path, said, idle):
+    file = tmp_path / "loadavg"
+    if said is not None:
+        file.write_text(f"0.10 2.00 3.00 {said} 4711\n")
+    monkeypatch.setattr(runtime, "LOAD", file)
+    monkeypatch.setattr(os, "cpu_count", lambda: 8)
+    assert runtime.idle_cores() == idle
 
 
 @pytest.mark.heavy

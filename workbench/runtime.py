@@ -12,6 +12,7 @@ import logging
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from workbench import files
@@ -19,6 +20,9 @@ from workbench import files
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 THREADS_CHOSEN = "OMP_NUM_THREADS" in os.environ
 """Whether the user, or the process that started this one, has said how many threads there are to be."""
+
+LOAD = Path("/proc/loadavg")
+"""Linux says there how many threads run or wait for a core, of the whole machine."""
 
 INSTALL_RENDERER = "sudo apt-get install -y libosmesa6"
 
@@ -182,16 +186,25 @@ def use_all_cores() -> None:
 
 
 def use_cores_beside(jobs: int) -> None:
-    """Let torch have every core for one job, and a core less for each further one, whose page wants it.
+    """Let torch have the cores that are idle now; a core less for each job but one, whose page soon wants it.
 
-    Threads that wait for one another lose, where others want their cores, more than they gain: of eight browsers on two
-    cores, the last cards come sooner with one thread (`workbench bench app`). Nothing happens if the user has set
-    OMP_NUM_THREADS. To be called in the thread that computes.
+    Threads that wait for one another lose, where others want their cores, far more than they gain: while eight browsers
+    open their pages on two cores, one network call takes seconds (`workbench bench app`). Nothing happens if the user
+    has set OMP_NUM_THREADS. To be called in the thread that computes, before each of its turns.
     """
     if not THREADS_CHOSEN:
         import torch
 
-        torch.set_num_threads(max(1, cores() + 1 - jobs))
+        torch.set_num_threads(max(1, min(cores() + 1 - jobs, idle_cores() + 1)))
+
+
+def idle_cores() -> int:
+    """How many of the machine's cores nobody wants now, beside the one that asks; all but that one where unknown."""
+    others = (os.cpu_count() or 1) - 1
+    with suppress(OSError, ValueError, IndexError):
+        running = LOAD.read_text().split()[3].split("/")[0]
+        return max(0, others + 1 - int(running))
+    return others
 
 
 def limit_threads(count: int) -> None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from workbench.app import board as board_module
 from workbench.app.board import Board
 from workbench.app.engine import Engine
 from workbench.app.kept import Keeping, Kept
@@ -13,6 +14,7 @@ from workbench.app.turns import Loading, Waiting
 from workbench.planning.events import Called, ChunkExecuted, Executed, Imagined, Proposed, Stepped, Valued
 from workbench.planning.settings import PlanSettings
 from workbench.types import Draw
+from workbench.views import encode
 from workbench.views.paths import project
 
 
@@ -33,6 +35,18 @@ def test_it_opens_on_the_recorded_plan_with_its_truth_covered(board):
     assert html.count('class="crown"') == 1
     assert "outcome" not in html.replace("outcomes", "")
     assert board.truth_html() == ""
+
+
+def test_what_every_window_opens_on_is_encoded_once_and_nothing_else_is_taken_for_it(board, recorded, monkeypatch):
+    encoded = []
+    board_module._opened.cache_clear()
+    monkeypatch.setattr(board_module.views, "encode", lambda plan, **_: encoded.append(plan) or encode(plan))
+    again, other = Board(recorded, board.engine), Board(replace(recorded, name="other"), board.engine)
+    assert board.html() == again.html() and len(encoded) == 1
+    assert other.html().count("data:image") == board.html().count("data:image") and len(encoded) == 2
+    again.uncover(None, "as recorded")
+    assert again.html().count("data:image") > board.html().count("data:image"), "with the truth"
+    assert len(encoded) == 3
 
 
 def test_cards_are_there_at_once_and_fill_in(board, recorded):

@@ -3,6 +3,7 @@
 import io
 import zipfile
 from dataclasses import replace
+from functools import lru_cache
 
 import numpy as np
 import pytest
@@ -69,6 +70,22 @@ def test_the_oldest_make_room(recorded, tmp_path, monkeypatch):
     monkeypatch.setattr(kept.time, "strftime", lambda _: next(stamps))
     names = [kept.keep(recorded.plan, "m", root=tmp_path) for _ in range(3)]
     assert kept.recent(root=tmp_path) == [names[2], names[1]]
+
+
+def test_a_run_is_measured_once_unless_something_is_put_into_it(recorded, tmp_path, monkeypatch):
+    monkeypatch.setattr(kept, "MOST_BYTES", 1000)
+    asked = []
+    measure = kept._size.__wrapped__
+    monkeypatch.setattr(kept, "_size", lru_cache(lambda run, changed: asked.append(run.name) or measure(run, changed)))
+    for name, size in (("20260101-000000-m-00000000000a", 600), ("20260102-000000-m-00000000000b", 300)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "plan.json").write_bytes(b"x" * size)
+    for _ in range(3):
+        kept._drop_oldest(tmp_path, spared="")
+    assert asked == ["20260102-000000-m-00000000000b", "20260101-000000-m-00000000000a"]
+    (tmp_path / asked[0] / "film.mp4").write_bytes(b"x" * 200)
+    kept._drop_oldest(tmp_path, spared="")
+    assert kept.recent(root=tmp_path) == ["20260102-000000-m-00000000000b"], "together they have become too large"
 
 
 def test_what_is_executed_again_keeps_its_name(recorded, tmp_path, monkeypatch):

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import urllib.request
 import zipfile
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -32,6 +32,13 @@ LATE = 104
 """Control step of the moments; the suite's horizon is 120."""
 MINUTES = 120_000
 """How long a loaded machine may take, in milliseconds."""
+
+COUNT_FRAMES = """
+window.frames_asked = 0;
+const frame = window.requestAnimationFrame;
+window.requestAnimationFrame = (draw) => { frames_asked += 1; return frame.call(window, draw); };
+"""
+"""Before any script of the page's own."""
 
 
 @pytest.fixture(scope="module")
@@ -198,6 +205,20 @@ def test_it_opens_on_a_recorded_plan_that_fits_a_laptop(page):
     boxes = [card.bounding_box() for card in page.locator("#board .card").all()]
     assert max(box["y"] + box["height"] for box in boxes) <= 720
     assert max(box["x"] + box["width"] for box in boxes) <= 1280
+
+
+def test_a_page_at_rest_draws_nothing(browser, address):
+    """Gradio's own clock would have it draw sixty times a second, for ever."""
+    with closing(browser.new_context()) as context:
+        context.add_init_script(COUNT_FRAMES)
+        page = context.new_page()
+        page.goto(address)
+        expect(page.locator("#plan")).to_be_enabled()
+        assert page.evaluate("frames_asked") > 10
+        asked = [
+            page.evaluate(f"new Promise(end => setTimeout(() => end(frames_asked), {k and 2000}))") for k in range(10)
+        ]
+        assert min(np.diff(asked)) < 10, f"frames in each two seconds: {np.diff(asked)}"
 
 
 def test_plan_execute_the_winner_then_reveal_all(page):

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from workbench.moments import RecordedMoment
 from workbench.planning.events import Called, ChunkExecuted, Executed, Imagined, Proposed, Stepped, Valued
 from workbench.planning.settings import PlanSettings
 from workbench.planning.yours import Steer, without_yours
+from workbench.platforms import PlatformSpec
 from workbench.types import Candidate, Moment, Observation, Plan
 from workbench.views import words
 from workbench.views.paths import unproject
@@ -212,12 +214,9 @@ class Board:
 
     def html(self) -> str:
         """The cards; pictures are encoded again only if they have changed."""
-        plan, spec = self._seen(), self.engine.spec
+        plan = self._seen()
         if self._pictures is None:
-            after = self.after
-            if spec is not None:
-                after = {index: views.observation_as_seen(seen, spec) for index, seen in after.items()}
-            self._pictures = views.encode(plan, after=after)
+            self._pictures = self._encoded(plan)
         elsewhere = self.executed_live and self.origin != "live"
         origin = f"{self.origin} plan, executed live" if elsewhere else self.origin
         others = self.engine.worker.busy - 1
@@ -234,6 +233,14 @@ class Board:
         )
         run = views.kept_html(self.run, self.recorded.name) if self.run else ""
         return cards + self._offer(plan) + self._copies() + run
+
+    def _encoded(self, plan: Plan) -> views.Pictures:
+        spec, after = self.engine.spec, self.after
+        if self.plan is _covered(self.recorded.plan) and not after:
+            return _opened(self.recorded, spec)
+        if spec is not None:
+            after = {index: views.observation_as_seen(seen, spec) for index, seen in after.items()}
+        return views.encode(plan, after=after)
 
     def _offer(self, plan: Plan) -> str:
         """A plan of one's own, where there is a whole one to add it to and the robot has a way to go somewhere."""
@@ -290,9 +297,17 @@ def _numbers(name: str, given: Any, count: int, low: float, high: float, advice:
     return [float(number) for number in given]
 
 
+@lru_cache(maxsize=64)
 def _covered(plan: Plan) -> Plan:
     """The plan as it was before anything was executed."""
     return replace(plan, candidates=[replace(c, outcome=None) for c in plan.candidates])
+
+
+@lru_cache(maxsize=64)
+def _opened(recorded: RecordedMoment, spec: PlatformSpec | None) -> views.Pictures:
+    """The pictures that every window shows that opens on this moment, encoded once."""
+    plan = _covered(recorded.plan)
+    return views.encode(views.as_seen(plan, spec) if spec else plan)
 
 
 def _same(plan: Plan, recorded: Plan) -> bool:

@@ -17,9 +17,10 @@ from fastapi import FastAPI, Response
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from workbench import foresight, opening, recordings, runtime, views
-from workbench.app import api, denoise, exported, kept, live, plan, start, study, what_if
+from workbench.app import api, bundled, denoise, exported, kept, live, plan, start, study, what_if
 from workbench.app import recordings as recordings_page
 from workbench.app.engine import Engine
+from workbench.app.first import FirstScript
 from workbench.app.library import MOST_BYTES, Library
 from workbench.app.parts import Parts
 from workbench.app.session import Sessions
@@ -102,7 +103,8 @@ def asgi(demo: gr.Blocks, *, host: str = "127.0.0.1", mcp: bool = False) -> Fast
     tools = _tools().application(demo.parts, host=host) if mcp else None
     lifespan = tools.router.lifespan_context if tools else None
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
-    app.router.routes.extend(tools.routes if tools else [])
+    app.router.routes.extend([*bundled.routes(), *(tools.routes if tools else [])])
+    app.add_middleware(FirstScript)
     if host in LOOPBACK:  # a page of another site must not reach this one through a name of its own
         app.add_middleware(TrustedHostMiddleware, allowed_hosts=[*LOOPBACK])
     _serve_runs(app, lambda: demo.parts.engine.spec)

@@ -164,8 +164,8 @@ class Worker:
     """Advances jobs in turn, in a thread of its own, until it is stopped."""
 
     def __init__(self, crowd: Callable[[int], None] = lambda jobs: None) -> None:
-        """`crowd` is told, in the thread, how many jobs share it, whenever that is another number."""
-        self._crowd, self._told = crowd, 0
+        """`crowd` is told, in the thread, how many jobs share it, before every turn."""
+        self._crowd = crowd
         self._jobs: deque[Job] = deque()
         self._due = 0.0
         """Seconds of turns that are due to those who are overtaken."""
@@ -207,9 +207,7 @@ class Worker:
 
     def _run(self) -> None:
         while (job := self._next()) is not None:
-            if (jobs := self.busy) != self._told:
-                self._told = jobs
-                self._crowd(jobs)
+            self._crowd(self.busy)
             before = job.held
             alive = not job.stopped and job.advance()
             self._due = max(PAID, self._due + self._share * (job.held - before))

@@ -7,6 +7,7 @@ sorting, filtering and pinning are plain HTML form controls with CSS; only the w
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -69,11 +70,17 @@ def encode(plan: Plan, *, after: Mapping[int, Observation] | None = None) -> Pic
         "error": {camera: [_if_all(_error_uri, *pair) for pair in pairs[camera]] for camera in names},
     }
     return Pictures(
-        now={camera: data_uri(seen[camera]) for camera in names},
+        now=_now(plan.moment.observation),
         sizes={camera: (seen[camera].shape[1], seen[camera].shape[0]) for camera in names},
         layers=layers,
         psnr={camera: [_if_all(psnr, *pair) for pair in pairs[camera]] for camera in names},
     )
+
+
+@lru_cache(maxsize=64)
+def _now(observation: Observation) -> dict[str, str]:
+    """Its pictures, encoded once however many plans begin there."""
+    return {camera: data_uri(observation.images[camera]) for camera in order(observation.images)}
 
 
 def _if_all(function: Callable, *images: np.ndarray | None) -> Any:

@@ -6,6 +6,7 @@ renders others. Comparing the two as they are would count the crop as an error o
 
 import math
 from dataclasses import replace
+from functools import lru_cache
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -40,8 +41,12 @@ def _candidate(candidate: Candidate, spec: PlatformSpec) -> Candidate:
     return replace(candidate, outcome=replace(outcome, after_chunk=observation_as_seen(outcome.after_chunk, spec)))
 
 
+@lru_cache(maxsize=64)
 def observation_as_seen(seen: Observation, spec: PlatformSpec) -> Observation:
-    """One observation with its pictures prepared as for the model, projections with them."""
+    """One observation with its pictures prepared as for the model, projections with them.
+
+    Remembered: a page that is drawn again and again prepares them once.
+    """
     return replace(
         seen,
         images={camera: prepared(image, spec) for camera, image in seen.images.items()},
