@@ -107,6 +107,14 @@ def test_an_impossible_command_holds_and_a_fresh_answer_goes_on(jump):
     assert np.abs(robot.commands).max() < 0.1 and len(robot.commands) > 10
 
 
+def test_the_answer_that_was_to_continue_what_is_impossible_is_not_counted_as_refused():
+    chunk = fake_policy.STEP * np.arange(1, 51)[:, None] * np.ones(14)
+    chunk[7] = 0.5  # the next answer has been asked for at action 5, and is under way
+    robot, _, figures = run(Server(seconds=4 / HZ, script=[chunk]), 60, ahead=5, limits=Limits(jump=0.15))
+    assert figures.refused == 1 and len(robot.commands) > 30
+    np.testing.assert_allclose(np.diff([np.zeros(14), *robot.commands], axis=0), fake_policy.STEP)
+
+
 def test_impossible_commands_without_end_stop_the_robot():
     server = Server(script=[np.full((50, 14), np.nan)] * 50)
     robot = Rehearsal(fake_policy.contract(), size=SMALL)

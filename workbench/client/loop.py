@@ -182,7 +182,7 @@ class _Chunks:
         self._shape = _agreed(client.contract(), robot.observe(), pace)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="policy client")
         self._coming: Future[tuple[Answer, float]] | None = None
-        self._observed, self._moved, self._asked = 0.0, 0, 0
+        self._observed, self._moved, self._asked, self._void = 0.0, 0, 0, False
         self._actions, self._done = np.zeros((0, 0)), 0
         self._not_before, self._gone, self._in_a_row, self._reason = 0.0, None, 0, "waiting for the first answer"
 
@@ -203,9 +203,9 @@ class _Chunks:
         return action, ""
 
     def drop(self) -> None:
-        """Forget what is left of the chunk, and the answer that was to continue it."""
+        """Forget what is left of the chunk, and the answer under way that was to continue it."""
         self._actions, self._done = self._actions[:0], 0
-        self._observed = -np.inf
+        self._void = True
         self._reason = "waiting for an answer"
 
     def close(self) -> None:
@@ -218,7 +218,7 @@ class _Chunks:
 
     def _ask(self) -> None:
         observation = self._robot.observe()
-        self._observed, self._moved, self._asked = time.monotonic(), 0, self._asked + 1
+        self._observed, self._moved, self._asked, self._void = time.monotonic(), 0, self._asked + 1, False
         self._coming = self._thread.submit(self._answer, observation, self._asked)
 
     def _answer(self, observation: Observation, seed: int) -> tuple[Answer, float]:
@@ -238,6 +238,8 @@ class _Chunks:
         self._gone = None
         self._figures.latency.append(seconds)
         age = time.monotonic() - self._observed
+        if self._void:
+            return
         if answer.chosen.shape != self._shape:
             self._fail(f"expected a chunk of shape {self._shape}, got {answer.chosen.shape}")
         elif age > self._pace.max_age:
