@@ -147,6 +147,39 @@ def test_a_stopped_search_continues_and_finds_the_same(tmp_path, bundle):
         assert (first.title, first.why, first.score) == (second.title, second.why, second.score)
 
 
+def test_another_planner_imagines_anew_what_was_executed(tmp_path, bundle, monkeypatch):
+    name = run(search(tmp_path, bundle, count=1))[0]
+    before = load(name, tmp_path / "out")
+
+    def valued_otherwise(policy, planner, moment, *, settings):
+        plan = yield from disagreeing(policy, planner, moment, settings=settings)
+        worth = [replace(one, value=0.1 * one.index, rank=3 - one.index) for one in plan.candidates]
+        return replace(plan, candidates=worth, best=3)
+
+    monkeypatch.setattr(moments, "plan_events", valued_otherwise)
+    run(moments.renew(before, bundle, bundle, tmp_path / "out"))
+    after = load(name, tmp_path / "out")
+    assert (before.plan.best, after.plan.best) == (0, 3) and [one.rank for one in after.plan.candidates] == [3, 2, 1, 0]
+    assert (after.title, after.why, after.score) == (before.title, before.why, before.score)
+    for one, other in zip(before.plan.candidates, after.plan.candidates, strict=True):
+        assert (one.outcome.success, one.outcome.steps) == (other.outcome.success, other.outcome.steps)
+        assert one.outcome.frames["primary"].shape == other.outcome.frames["primary"].shape
+
+
+def test_what_was_executed_is_not_taken_for_what_another_policy_proposes(tmp_path, bundle, monkeypatch):
+    name = run(search(tmp_path, bundle, count=1))[0]
+    before = load(name, tmp_path / "out")
+
+    def elsewhere(policy, planner, moment, *, settings):
+        plan = yield from disagreeing(policy, planner, moment, settings=settings)
+        return replace(plan, candidates=[replace(one, actions=-one.actions) for one in plan.candidates])
+
+    monkeypatch.setattr(moments, "plan_events", elsewhere)
+    with pytest.raises(ValueError, match="expected the candidates that were executed"):
+        run(moments.renew(before, bundle, bundle, tmp_path / "out"))
+    assert load(name, tmp_path / "out").plan.best == before.plan.best
+
+
 def test_unknown_and_damaged_moments_are_one_clear_line(tmp_path, bundle):
     names = run(search(tmp_path, bundle, count=2))
     with pytest.raises(ValueError, match=f"expected one of .*{names[0]}.*; got 'lunch'"):

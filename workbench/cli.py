@@ -390,6 +390,10 @@ def _moments(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--episodes", type=COUNT, default=60, help="episodes to search in each suite")
     _planning(parser)
     parser.add_argument("--out", default="assets/moments", help="folder; the moments there are kept if they are better")
+    parser = _command(actions, "renew", "the same moments and truth, imagined by another planner", "moments_renew")
+    parser.add_argument("--checkpoint", default="mini", help="what proposed there")
+    parser.add_argument("--planner-checkpoint", help="what imagines and values; default: the policy's own choice")
+    parser.add_argument("--out", default="assets/moments", help="folder of the moments, which are replaced one by one")
 
 
 def _bench(commands: argparse._SubParsersAction) -> None:

@@ -38,6 +38,8 @@ TRIES = 2
 """Moments executed an episode: those where the proposals differ most."""
 VISIBLE = 0.02
 """Metres between the ends of two paths that a person tells apart on a card."""
+SAME = 1e-3
+"""Actions that differ by less lead to the same recorded truth."""
 CROWDED = 0.25
 """What the second moment of a task loses against the first, the third against the second."""
 
@@ -226,6 +228,32 @@ def record(
     name = _name(here)
     _save(Path(out) / name, _with_truth(plan, truth, policy.spec.primary), contrast(truth))
     return name
+
+
+def renew(recorded: RecordedMoment, policy: Bundle, planner: Bundle, out: str | Path) -> Events:
+    """Imagine and value anew what was proposed at a moment, such as with a planner that was trained since, in `out`.
+
+    The candidates and what they really led to are the policy's and stay: nothing is executed. ValueError if `policy`
+    proposes other candidates now.
+    """
+    before = recorded.plan
+    plan = yield from plan_events(policy, planner, before.moment, settings=PlanSettings(**before.config))
+    if not same_candidates(plan, before):
+        raise ValueError(
+            f"{recorded.name}: expected the candidates that were executed, {policy.name} proposes others: "
+            "search with it, `workbench moments find`"
+        )
+    truth = {one.index: one.outcome for one in before.candidates}
+    plan = replace(plan, candidates=[replace(one, outcome=truth[one.index]) for one in plan.candidates])
+    _save(Path(out) / recorded.name, plan, recorded.score)
+
+
+def same_candidates(plan: Plan, recorded: Plan) -> bool:
+    """Whether the candidates are the recorded ones, so that their recorded truth is theirs."""
+    if len(plan.candidates) != len(recorded.candidates):
+        return False
+    pairs = zip(plan.candidates, recorded.candidates, strict=True)
+    return all(a.actions.shape == b.actions.shape and np.allclose(a.actions, b.actions, atol=SAME) for a, b in pairs)
 
 
 def select(scores: Mapping[str, float], count: int) -> list[str]:

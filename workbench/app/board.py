@@ -14,7 +14,7 @@ from workbench.app.kept import Keeping, Kept
 from workbench.app.panel import waiting
 from workbench.app.turns import Loading, Waiting
 from workbench.exports import fewest
-from workbench.moments import RecordedMoment
+from workbench.moments import RecordedMoment, same_candidates
 from workbench.planning.events import Called, ChunkExecuted, Executed, Imagined, Proposed, Stepped, Valued
 from workbench.planning.settings import PlanSettings
 from workbench.planning.yours import Steer, without_yours
@@ -23,9 +23,6 @@ from workbench.types import Candidate, Moment, Observation, Plan
 from workbench.views import words
 from workbench.views.paths import unproject
 from workbench.views.reveal import order
-
-SAME = 1e-3
-"""Actions that differ by less lead to the same recorded truth."""
 
 
 class Board:
@@ -182,7 +179,7 @@ class Board:
         Whoever asked for more `continuations` than are recorded reads so.
         """
         recorded = self.recorded.plan
-        if not _same(without_yours(self.plan), recorded):
+        if not same_candidates(without_yours(self.plan), recorded):
             self.plan, self.origin, self.run = _covered(recorded), "recorded", None
         self.picked = None if indices is None else indices[0]
         wanted = indices if indices is not None else [c.index for c in recorded.candidates]
@@ -308,11 +305,3 @@ def _opened(recorded: RecordedMoment, spec: PlatformSpec | None) -> views.Pictur
     """The pictures that every window shows that opens on this moment, encoded once."""
     plan = _covered(recorded.plan)
     return views.encode(views.as_seen(plan, spec) if spec else plan)
-
-
-def _same(plan: Plan, recorded: Plan) -> bool:
-    """Whether the candidates are the recorded ones, so that their recorded truth is theirs."""
-    if len(plan.candidates) != len(recorded.candidates):
-        return False
-    pairs = zip(plan.candidates, recorded.candidates, strict=True)
-    return all(a.actions.shape == b.actions.shape and np.allclose(a.actions, b.actions, atol=SAME) for a, b in pairs)
