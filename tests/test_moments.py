@@ -157,13 +157,28 @@ def test_another_planner_imagines_anew_what_was_executed(tmp_path, bundle, monke
         return replace(plan, candidates=worth, best=3)
 
     monkeypatch.setattr(moments, "plan_events", valued_otherwise)
-    run(moments.renew(before, bundle, bundle, tmp_path / "out"))
+    seen = {path.name: path.read_bytes() for path in (tmp_path / "out" / name / "pictures").iterdir()}
+    planner = replace(bundle, sha256="another")
+    run(moments.renew(name, bundle, planner, tmp_path / "out"))
     after = load(name, tmp_path / "out")
     assert (before.plan.best, after.plan.best) == (0, 3) and [one.rank for one in after.plan.candidates] == [3, 2, 1, 0]
     assert (after.title, after.why, after.score) == (before.title, before.why, before.score)
     for one, other in zip(before.plan.candidates, after.plan.candidates, strict=True):
         assert (one.outcome.success, one.outcome.steps) == (other.outcome.success, other.outcome.steps)
-        assert one.outcome.frames["primary"].shape == other.outcome.frames["primary"].shape
+    pictures = tmp_path / "out" / name / "pictures"
+    assert any("_film_" in path.name for path in pictures.iterdir())
+    assert all(seen[path.name] == path.read_bytes() for path in pictures.iterdir() if "_film_" in path.name)
+    search_goes_on = find(
+        PointWorld(horizon=16),
+        bundle,
+        planner,
+        suite=points(tmp_path),
+        settings=SETTINGS,
+        out=tmp_path / "out",
+        count=1,
+        episodes=4,
+    )
+    assert run(search_goes_on) == [name]
 
 
 def test_what_was_executed_is_not_taken_for_what_another_policy_proposes(tmp_path, bundle, monkeypatch):
@@ -176,7 +191,7 @@ def test_what_was_executed_is_not_taken_for_what_another_policy_proposes(tmp_pat
 
     monkeypatch.setattr(moments, "plan_events", elsewhere)
     with pytest.raises(ValueError, match="expected the candidates that were executed"):
-        run(moments.renew(before, bundle, bundle, tmp_path / "out"))
+        run(moments.renew(name, bundle, bundle, tmp_path / "out"))
     assert load(name, tmp_path / "out").plan.best == before.plan.best
 
 

@@ -167,7 +167,10 @@ def test_a_core_is_idle_that_no_running_thread_wants(monkeypatch, tmp_path, said
         file.write_text(f"0.10 2.00 3.00 {said} 4711\n")
     monkeypatch.setattr(runtime, "LOAD", file)
     monkeypatch.setattr(os, "cpu_count", lambda: 8)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
     assert runtime.idle_cores() == idle
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {3, 4})
+    assert runtime.idle_cores() == 7, "whether those two are idle is not known"
 
 
 @pytest.mark.heavy

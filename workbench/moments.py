@@ -38,6 +38,8 @@ TRIES = 2
 """Moments executed an episode: those where the proposals differ most."""
 VISIBLE = 0.02
 """Metres between the ends of two paths that a person tells apart on a card."""
+TRUE = ("*_film_*", "*_real_*")
+"""Pictures of what really happened."""
 SAME = 1e-3
 """Actions that differ by less lead to the same recorded truth."""
 CROWDED = 0.25
@@ -230,22 +232,29 @@ def record(
     return name
 
 
-def renew(recorded: RecordedMoment, policy: Bundle, planner: Bundle, out: str | Path) -> Events:
-    """Imagine and value anew what was proposed at a moment, such as with a planner that was trained since, in `out`.
+def renew(name: str, policy: Bundle, planner: Bundle, root: str | Path) -> Events:
+    """Imagine and value anew what was proposed at a moment of `root`, such as with a planner that was trained since.
 
-    The candidates and what they really led to are the policy's and stay: nothing is executed. ValueError if `policy`
-    proposes other candidates now.
+    The candidates and what they really led to are the policy's and stay as they are: nothing is executed. ValueError if
+    `policy` proposes other candidates now. A search goes on with the new planner.
     """
+    root = Path(root)
+    recorded = load(name, root)
     before = recorded.plan
     plan = yield from plan_events(policy, planner, before.moment, settings=PlanSettings(**before.config))
     if not same_candidates(plan, before):
         raise ValueError(
-            f"{recorded.name}: expected the candidates that were executed, {policy.name} proposes others: "
+            f"{name}: expected the candidates that were executed, {policy.name} proposes others: "
             "search with it, `workbench moments find`"
         )
     truth = {one.index: one.outcome for one in before.candidates}
     plan = replace(plan, candidates=[replace(one, outcome=truth[one.index]) for one in plan.candidates])
-    _save(Path(out) / recorded.name, plan, recorded.score)
+    real = {path: path.read_bytes() for kind in TRUE for path in (root / name / "pictures").glob(kind)}
+    _save(root / name, plan, recorded.score)
+    for path, content in real.items():  # else every renewal would lose some of their quality
+        files.write_bytes(path, content)
+    for progress in root.glob("*.search.json"):
+        files.write_json(progress, files.read_json(progress) | {"planner": planner.sha256})
 
 
 def same_candidates(plan: Plan, recorded: Plan) -> bool:

@@ -199,12 +199,16 @@ def use_cores_beside(jobs: int) -> None:
 
 
 def idle_cores() -> int:
-    """How many of the machine's cores nobody wants now, beside the one that asks; all but that one where unknown."""
-    others = (os.cpu_count() or 1) - 1
-    with suppress(OSError, ValueError, IndexError):
-        running = LOAD.read_text().split()[3].split("/")[0]
-        return max(0, others + 1 - int(running))
-    return others
+    """How many of the machine's cores nobody wants now, beside the one that asks; all but that one where unknown.
+
+    Of a process that may use some cores only, it is unknown: the others' load says nothing about those.
+    """
+    total = os.cpu_count() or 1
+    with suppress(OSError, ValueError, IndexError, AttributeError):
+        if len(os.sched_getaffinity(0)) == total:
+            running = LOAD.read_text().split()[3].split("/")[0]
+            return max(0, total - int(running))
+    return total - 1
 
 
 def limit_threads(count: int) -> None:

@@ -31,9 +31,19 @@ async def stream(request):
     return StreamingResponse(pieces(), media_type="text/html")
 
 
+async def part(request):
+    return HTMLResponse("<head>", 206, {"Content-Range": "bytes 15-20/100"})
+
+
+async def file(request):
+    return HTMLResponse("<head>", headers={"Content-Disposition": "attachment"})
+
+
 @pytest.fixture
 def client():
-    app = Starlette(routes=[Route(f"/{answer.__name__}", answer) for answer in (page, headless, json, stream)])
+    app = Starlette(
+        routes=[Route(f"/{answer.__name__}", answer) for answer in (page, headless, json, stream, part, file)]
+    )
     app.add_middleware(FirstScript)
     return TestClient(app)
 
@@ -51,7 +61,10 @@ def test_what_comes_in_pieces_has_it_once(client):
     assert client.get("/stream").text.count("<script>") == 1
 
 
-@pytest.mark.parametrize(("path", "content"), [("/headless", "<p>no head</p>"), ("/json", '{"html":"<head>"}')])
+@pytest.mark.parametrize(
+    ("path", "content"),
+    [("/headless", "<p>no head</p>"), ("/json", '{"html":"<head>"}'), ("/part", "<head>"), ("/file", "<head>")],
+)
 def test_the_rest_is_as_it_was(client, path, content):
     answer = client.get(path)
     assert answer.text == content and int(answer.headers["content-length"]) == len(content)

@@ -1,6 +1,7 @@
 """Plans are kept under names of their own, bounded; nothing else is readable through them."""
 
 import io
+import os
 import zipfile
 from dataclasses import replace
 from functools import lru_cache
@@ -84,6 +85,7 @@ def test_a_run_is_measured_once_unless_something_is_put_into_it(recorded, tmp_pa
         kept._drop_oldest(tmp_path, spared="")
     assert asked == ["20260102-000000-m-00000000000b", "20260101-000000-m-00000000000a"]
     (tmp_path / asked[0] / "film.mp4").write_bytes(b"x" * 200)
+    os.utime(tmp_path / asked[0], (0, 0))  # another time than before, however coarse the clock is
     kept._drop_oldest(tmp_path, spared="")
     assert kept.recent(root=tmp_path) == ["20260102-000000-m-00000000000b"], "together they have become too large"
 

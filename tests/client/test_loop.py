@@ -169,6 +169,17 @@ def test_after_a_silence_of_the_loop_itself_the_rest_of_a_chunk_is_stale():
     assert after.action is None and figures.missed >= 10
 
 
+def test_a_robot_whose_cameras_are_slow_moves_all_the_same():
+    class Slow(Rehearsal):
+        def observe(self):
+            loop.time.sleep(10 / HZ)
+            return super().observe()
+
+    robot = Slow(fake_policy.contract(), size=SMALL)
+    _, ticks, figures = run(Server(), 60, robot=robot)
+    assert figures.chunks > 2 and len(robot.commands) > 20 and figures.refused == 0
+
+
 def test_another_robot_than_the_servers_does_not_move():
     class Blind(Rehearsal):
         def observe(self):

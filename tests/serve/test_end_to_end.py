@@ -37,13 +37,9 @@ def travel(port: int, steps: int, see: Callable[[int, Rehearsal], bool] = lambda
 def test_a_robot_and_a_server_in_another_process(start, port):
     """How punctual the commands are depends on the machine: `workbench bench serve`; a busy one may hold."""
     start(port, seconds=0.1)
-    robot, ticks, _ = travel(port, 1500, lambda _, robot: len(robot.commands) == 45)
+    robot, _, _ = travel(port, 1500, lambda _, robot: len(robot.commands) == 45)
     np.testing.assert_allclose(np.diff(robot.commands, axis=0), 2 * fake_policy.STEP, atol=1e-12)
-    assert len(robot.commands) == 45 and {tick.reason for tick in ticks} <= {
-        "",
-        "waiting for the first answer",
-        "waiting for an answer",
-    }
+    assert len(robot.commands) == 45
 
 
 @pytest.mark.heavy

@@ -294,13 +294,13 @@ def _numbers(name: str, given: Any, count: int, low: float, high: float, advice:
     return [float(number) for number in given]
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=32)
 def _covered(plan: Plan) -> Plan:
     """The plan as it was before anything was executed."""
     return replace(plan, candidates=[replace(c, outcome=None) for c in plan.candidates])
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=32)
 def _opened(recorded: RecordedMoment, spec: PlatformSpec | None) -> views.Pictures:
     """The pictures that every window shows that opens on this moment, encoded once."""
     plan = _covered(recorded.plan)

@@ -16,11 +16,11 @@ TYPES = {".js": "text/javascript", ".css": "text/css"}
 
 
 def routes() -> list[Route]:
-    """To go before Gradio's own, which keep every other kind of file."""
+    """To go before Gradio's own, within its app; those keep every other kind of file."""
     return [Route(f"/assets/{{name}}{suffix}", _answer) for suffix in TYPES]
 
 
-async def _answer(request: Request) -> Response:
+def _answer(request: Request) -> Response:
     name = Path(request.url.path).name
     if name not in _names():
         return PlainTextResponse("no such file: reload the page", 404)

@@ -43,5 +43,7 @@ class FirstScript:
 
 
 def _page(start: Message) -> bool:
+    """Whether it is a whole page, and not part of one or a file to take along."""
     headers = MutableHeaders(raw=start["headers"])
-    return headers.get("content-type", "").startswith("text/html") and "content-encoding" not in headers
+    whole = start["status"] == 200 and "content-encoding" not in headers and "content-disposition" not in headers
+    return whole and headers.get("content-type", "").startswith("text/html")

@@ -15,6 +15,7 @@ import gradio as gr
 import uvicorn
 from fastapi import FastAPI, Response
 from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.routing import Mount
 
 from workbench import foresight, opening, recordings, runtime, views
 from workbench.app import api, bundled, denoise, exported, kept, live, plan, start, study, what_if
@@ -103,7 +104,7 @@ def asgi(demo: gr.Blocks, *, host: str = "127.0.0.1", mcp: bool = False) -> Fast
     tools = _tools().application(demo.parts, host=host) if mcp else None
     lifespan = tools.router.lifespan_context if tools else None
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
-    app.router.routes.extend([*bundled.routes(), *(tools.routes if tools else [])])
+    app.router.routes.extend(tools.routes if tools else [])
     app.add_middleware(FirstScript)
     if host in LOOPBACK:  # a page of another site must not reach this one through a name of its own
         app.add_middleware(TrustedHostMiddleware, allowed_hosts=[*LOOPBACK])
@@ -151,7 +152,7 @@ def _serve_runs(app: FastAPI, spec: exported.Spec) -> None:
 
 
 def _mounted(app: FastAPI, demo: gr.Blocks, theme: gr.themes.Base, *, head: str) -> FastAPI:
-    return gr.mount_gradio_app(
+    gr.mount_gradio_app(
         app,
         demo,
         path="/",
@@ -165,6 +166,9 @@ def _mounted(app: FastAPI, demo: gr.Blocks, theme: gr.themes.Base, *, head: str)
         pwa=False,
         max_file_size=MOST_BYTES,
     )
+    gradio = next(route.app for route in app.routes if isinstance(route, Mount))
+    gradio.router.routes[:0] = bundled.routes()
+    return app
 
 
 def launch(

@@ -203,9 +203,9 @@ class _Chunks:
         return action, ""
 
     def drop(self) -> None:
-        """Forget what is left of the chunk, and the answer under way that was to continue it."""
+        """Forget what is left of a chunk, if anything is, and with it the answer under way that was to continue it."""
+        self._void = self._void or self._left > 0
         self._actions, self._done = self._actions[:0], 0
-        self._void = True
         self._reason = "waiting for an answer"
 
     def close(self) -> None:

@@ -20,5 +20,5 @@ def run(options: argparse.Namespace) -> None:
     if not names:
         raise ValueError(f"expected a folder of moments, {options.out} has none: `workbench moments find` makes some")
     for name in tqdm(names, unit="moment", desc="imagining"):
-        follow(moments.renew(moments.load(name, options.out), policy, planner, options.out), lambda event: None)
+        follow(moments.renew(name, policy, planner, options.out), lambda event: None)
     print(f"{len(names)} moments in {options.out} are imagined by {planner.name} now")

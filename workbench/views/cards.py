@@ -77,7 +77,7 @@ def encode(plan: Plan, *, after: Mapping[int, Observation] | None = None) -> Pic
     )
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=16)
 def _now(observation: Observation) -> dict[str, str]:
     """Its pictures, encoded once however many plans begin there."""
     return {camera: data_uri(observation.images[camera]) for camera in order(observation.images)}

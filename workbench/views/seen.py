@@ -41,7 +41,7 @@ def _candidate(candidate: Candidate, spec: PlatformSpec) -> Candidate:
     return replace(candidate, outcome=replace(outcome, after_chunk=observation_as_seen(outcome.after_chunk, spec)))
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=16)
 def observation_as_seen(seen: Observation, spec: PlatformSpec) -> Observation:
     """One observation with its pictures prepared as for the model, projections with them.
 
