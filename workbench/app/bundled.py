@@ -41,4 +41,4 @@ def _names() -> frozenset[str]:
 def _content(name: str) -> tuple[bytes, bytes]:
     """A file as it is, and compressed."""
     content = (FOLDER / name).read_bytes()
-    return content, gzip.compress(content, compresslevel=6, mtime=0)
+    return content, gzip.compress(content, compresslevel=1, mtime=0)
