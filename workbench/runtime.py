@@ -188,9 +188,9 @@ def use_all_cores() -> None:
 def use_cores_beside(jobs: int) -> None:
     """Let torch have the cores that are idle now; a core less for each job but one, whose page soon wants it.
 
-    Threads that wait for one another lose, where others want their cores, far more than they gain: while eight browsers
-    open their pages on two cores, one network call takes seconds (`workbench bench app`). Nothing happens if the user
-    has set OMP_NUM_THREADS. To be called in the thread that computes, before each of its turns.
+    Threads that wait for one another lose, where others want their cores, more than they gain, and one row of the small
+    model gains nothing by a second one. Nothing happens if the user has set OMP_NUM_THREADS. To be called in the thread
+    that computes, before each of its turns.
     """
     if not THREADS_CHOSEN:
         import torch

@@ -7,7 +7,7 @@ import zipfile
 import pytest
 from starlette.testclient import TestClient
 
-from workbench.app import kept, main
+from workbench.app import bundled, kept, main
 
 
 def test_a_taken_port_is_one_line():
@@ -62,3 +62,16 @@ def test_only_this_machine_is_answered_and_nothing_is_offered_beside_the_page():
         assert "fonts.googleapis" not in page.text
         assert client.get("/", headers={"host": "evil.example"}).status_code == 400
         assert client.get("/docs").status_code == 404
+
+
+def test_pages_begin_with_our_script_and_gradios_files_come_from_memory():
+    import gradio as gr
+
+    with gr.Blocks(analytics_enabled=False) as demo:
+        gr.HTML("hello")
+    script, font = min(bundled.FOLDER.glob("index*.js")), min(bundled.FOLDER.glob("*.woff2"))
+    with TestClient(main.asgi(demo), base_url="http://127.0.0.1:7860") as client:
+        assert "<head><script>" in client.get("/").text
+        answer = client.get(f"/assets/{script.name}")
+        assert answer.content == script.read_bytes() and "immutable" in answer.headers["cache-control"]
+        assert client.get(f"/assets/{font.name}").content == font.read_bytes(), "by Gradio's own route"
