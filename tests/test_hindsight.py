@@ -9,7 +9,7 @@ from point_world import PointWorld, at_once, scripted
 
 from workbench import control, hindsight
 from workbench.control import tap
-from workbench.hindsight import oracle, with_futures, with_true_futures
+from workbench.hindsight import continued, oracle, with_futures, with_true_futures
 from workbench.models.bundle import tiny
 from workbench.planning import run
 from workbench.planning.best_of_n import plan_events
@@ -120,3 +120,25 @@ def test_the_best_of_true_futures_proposes_what_planning_does_and_values_what_is
         assert one.values.shape == (1, 2) and not np.array_equal(one.values, other.values)
     assert plan.candidates[plan.best].value == max(candidate.value for candidate in plan.candidates)
     assert env.steps == 0 and unmoved(env, moment)
+
+
+def test_the_chance_of_success_is_the_share_of_continuations_that_succeed(bundle, monkeypatch):
+    """Luck decides here: of every two seeds one knows the way, and the other does not move."""
+
+    def now_and_then(policy, observation, instruction, *, seed, **told):
+        prediction = scripted(policy, observation, instruction, seed=seed, **told)
+        return replace(prediction, actions=prediction.actions * (seed % 2))
+
+    monkeypatch.setattr(control, "predicting", at_once(now_and_then))
+    env = PointWorld(horizon=4, wind=0.0)  # a chunk and a step
+    env.reset(0, None, 0)
+    env.position = env.goal + np.array([0.12, 0.0])
+    near = Moment(env.observe(), env.instruction, "points/0/0@0", env.snapshot())
+    chances = [run(continued(env, bundle, near, times=16, seed=seed)) for seed in (0, 0, 1)]
+    assert chances[0] == chances[1] and all(0.1 < chance < 0.9 for chance in chances)
+    env.position = env.goal + np.array([1.5, 0.0])
+    far = Moment(env.observe(), env.instruction, "points/0/0@0", env.snapshot())
+    assert run(continued(env, bundle, far, times=4, seed=0)) == 0.0
+    for moment, times in ((near, 0), (replace(near, snapshot=None), 4)):
+        with pytest.raises(ValueError, match="snapshot"):
+            run(continued(env, bundle, moment, times=times, seed=0))

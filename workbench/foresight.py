@@ -137,17 +137,17 @@ def measure(decisions: Sequence[Foresight]) -> dict[str, Any]:
     numbers: dict[str, Any] = {
         "episodes": len(endings),
         "successes": won,
-        "success_interval": _rounded(wilson(won, len(endings))),
+        "success_interval": rounded(wilson(won, len(endings))),
         "decisions": len(decisions),
         "half_way_step": middle,
         "return_mean": round(float(returns.mean()), 3),
     }
     for name, x in (("value", of["v"]), ("q", of["q"])):
         numbers |= {
-            f"{name}_auc_at_equal_step": _rounded(auc(x, successes, strata=steps)),
-            f"{name}_auc_interval": _rounded(auc_interval(x, successes, strata=steps, groups=episodes)),
-            f"{name}_auc_half_way": _rounded(auc(x[here], successes[here])),
-            f"{name}_auc_half_way_interval": _rounded(auc_interval(x[here], successes[here])),
+            f"{name}_auc_at_equal_step": rounded(auc(x, successes, strata=steps)),
+            f"{name}_auc_interval": rounded(auc_interval(x, successes, strata=steps, groups=episodes)),
+            f"{name}_auc_half_way": rounded(auc(x[here], successes[here])),
+            f"{name}_auc_half_way_interval": rounded(auc_interval(x[here], successes[here])),
             f"{name}_calibration_error": round(calibration_error(x, returns, bins=min(10, len(x))), 3),
             f"{name}_mean": round(float(x.mean()), 3),
             f"{name}_mean_absolute_error": round(float(np.abs(x - returns).mean()), 3),
@@ -155,5 +155,6 @@ def measure(decisions: Sequence[Foresight]) -> dict[str, Any]:
     return numbers
 
 
-def _rounded(x: Any) -> Any:
+def rounded(x: Any) -> Any:
+    """A number, or several, to three places; None stays None."""
     return None if x is None else [round(one, 3) for one in x] if isinstance(x, tuple) else round(x, 3)

@@ -1,8 +1,9 @@
-"""Decide with the simulator's help: what planning could gain, and where it loses it.
+"""With the simulator's help: what planning could gain, where it loses it, and what values could know.
 
 `oracle` chooses by what becomes of each candidate; `with_true_futures` values the states that the candidates really
 lead to, instead of imagined ones. From the policy alone to best of N with true futures is what values are worth; from
-best of N to there, what imagining costs; from there to the oracle, what values do not see.
+best of N to there, what imagining costs; from there to the oracle, what values do not see. `continued` finds the chance
+of success from a state: where the policy's luck decides, no value tells outcomes apart.
 """
 
 from collections.abc import Sequence
@@ -11,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from workbench.control import Decide, Events, alone, execute
+from workbench.control import Decide, Events, act, alone, execute
 from workbench.envs.base import Env
 from workbench.latents import Latents
 from workbench.models.bundle import Bundle
@@ -71,6 +72,24 @@ def with_true_futures(env: Env, policy: Bundle, planner: Bundle, settings: PlanS
         return work.plan((yield from work.value(latents)))
 
     return decide
+
+
+def continued(env: Env, policy: Bundle, moment: Moment, *, times: int, seed: int) -> Events:
+    """Let the policy alone go on from `moment` so often, each time with other luck; returns the share of successes.
+
+    The chance of success from there, which no value can know better. Yields what `act` does; the simulator stays where
+    the last one ended. ValueError without a snapshot, or for no continuation.
+    """
+    if times < 1 or moment.snapshot is None:
+        raise ValueError(
+            f"expected one continuation or more, of a moment with a snapshot; got {times}, {moment.address}"
+        )
+    decide, solved = alone(policy, calls=policy.spec.calls), 0
+    for number in range(times):
+        env.restore(moment.snapshot)
+        yield from act(env, policy.spec, decide, seed=continuation_seed(seed, number), observation=moment.observation)
+        solved += env.success
+    return solved / times
 
 
 def _after(env: Env, moment: Moment, candidate: Candidate, cameras: Sequence[str]) -> Observation:

@@ -204,14 +204,17 @@ async def crowd(browser: Any, address: str, server: Any, *, browsers: int, minut
 
 
 async def visit(browser: Any, address: str, visitor: Visitor, moments: Mapping[str, str], end: float) -> None:
-    """Choose a moment, plan from it, look whether it is one's own; again until `end`."""
+    """Choose a moment, plan from it, look whether it is one's own; again until `end`. The page is opened once."""
     page = await opened(browser)
     names, turn = list(moments), visitor.number
     while time.monotonic() < end:
         name = names[turn % len(names)]
         turn += 1
         try:
-            await page.goto(f"{address}?moment={name}")
+            if page.url.startswith(address):
+                await page.locator(f'#moments [data-name="{name}"]').click()
+            else:
+                await page.goto(f"{address}?moment={name}")
             await page.locator("#board .facts", has_text=moments[name]).wait_for()
             await page.wait_for_timeout(500)  # a person looks before they press
             await page.get_by_text(QUICK).click()
