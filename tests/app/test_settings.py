@@ -102,6 +102,21 @@ def test_a_knob_names_itself_when_its_number_is_out_of_range(engine):
         assert not caught.value.print_exception  # no traceback on the terminal
 
 
+def test_a_field_for_a_number_may_be_empty_and_names_itself_when_it_is_out_of_range(engine):
+    with gr.Blocks():
+        controls = build(engine, first())
+    seed, level = controls.by_name["seed"], controls.by_name["sigma_min"]
+    assert (seed.preprocess(None), seed.preprocess(3.0), level.preprocess(0.25)) == (None, 3, 0.25)
+    for field, wrong, said in (
+        (seed, -1, "seed .*: expected 0 or more, got -1"),
+        (level, float("inf"), "last noise level .*: expected a number, got inf"),
+        (level, "<img>" * 9, "last noise level .*: expected a number, got &lt;img&gt;"),
+    ):
+        with pytest.raises(gr.Error, match=said) as caught:
+            field.preprocess(wrong)
+        assert not caught.value.print_exception
+
+
 def test_presets_are_the_two_in_sight():
     assert PRESETS[DEFAULT] == (PlanSettings().futures, PlanSettings().values)
     assert (1, 1) in PRESETS.values()

@@ -7,7 +7,7 @@ import gradio as gr
 from workbench import views
 from workbench.app.panel import Panel
 from workbench.app.parts import AGAIN, QUIET, Parts
-from workbench.app.settings import brought, slider
+from workbench.app.settings import brought, number, slider
 from workbench.denoising import Question
 from workbench.diffusion.samplers import SAMPLERS
 from workbench.moments import RecordedMoment
@@ -36,10 +36,10 @@ def build(demo: gr.Blocks, parts: Parts) -> None:
     with gr.Row(elem_classes="controls-row"):
         mode = gr.Dropdown(list(MODES.items()), value="policy", label="what is asked", scale=3)
         calls = slider(1, 20, value=first_calls, step=1, label="network calls", scale=2)
-        seed = gr.Number(first_seed, minimum=0, precision=0, label="seed shown", scale=1)
+        seed = number(first_seed, minimum=0, precision=0, label="seed shown", scale=1)
         seeds = slider(1, 16, value=SEEDS, step=1, label="seeds in all", scale=2)
         sampler = gr.Dropdown(list(SAMPLERS), value="ab2", label="sampler", scale=1)
-        low = gr.Number(first_low, minimum=0, label="last σ (empty: its own)", scale=1)
+        low = number(first_low, minimum=0, label="last σ (empty: its own)", scale=1)
         checkpoint = gr.Dropdown(parts.engine.checkpoints(), value=parts.engine.checkpoint, label="checkpoint", scale=1)
     page = gr.HTML(Watched(parts, parts.default).html(), elem_id="denoise", apply_default_css=False)
     controls, of_moment = [mode, calls, seed, seeds, sampler, low, checkpoint], [seed, calls, low]

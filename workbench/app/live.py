@@ -9,7 +9,7 @@ from workbench.app.engine import EpisodeRequest
 from workbench.app.loop import Loop
 from workbench.app.parts import QUIET, RUN, Parts, one_line
 from workbench.app.session import Session
-from workbench.app.settings import Choice, slider
+from workbench.app.settings import Choice, number, slider
 
 DECIDERS = {"the policy alone": (False,), "best of N (see Settings)": (True,), "both, side by side": (True, False)}
 """Who decides, in each column: best of N or not."""
@@ -25,7 +25,7 @@ def build(demo: gr.Blocks, parts: Parts) -> None:
     with gr.Row(elem_classes="controls-row"):
         suite = gr.Dropdown(list(suites), value=first, label="suite", scale=2)
         task = gr.Dropdown(_tasks(suites[first]), value=0, label="task", scale=4)
-        init = gr.Number(0, minimum=0, maximum=INITS - 1, precision=0, label="initial state", scale=1)
+        init = number(0, minimum=0, maximum=INITS - 1, precision=0, label="initial state", scale=1)
         who = gr.Dropdown(list(DECIDERS), value=next(iter(DECIDERS)), label="who decides", scale=2)
         run = gr.Button("Run", variant="primary", elem_id="run", elem_classes="idle-only", scale=1)
         pause = gr.Button("Pause", elem_id="pause", elem_classes="going-only", scale=1)

@@ -1,5 +1,7 @@
 """Everything about a plan that is not in sight at first, each knob with what it costs."""
 
+import html
+import math
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 
@@ -102,12 +104,12 @@ def build(engine: Engine, first: RecordedMoment, *, executes: bool = False) -> C
     cost = gr.HTML(cost_html(engine, replace(paper, **set_by)), apply_default_css=False)
     often = slider(1, MOST_CONTINUATIONS, value=1, step=1, **EXECUTING) if executes else None
     by_name = {name: _slider(name, set_by.get(name, getattr(paper, name))) for name in KNOBS}
-    by_name["sigma_min"] = gr.Number(
+    by_name["sigma_min"] = number(
         set_by["sigma_min"], label="last noise level of a candidate (lower: they differ more; empty: the checkpoint's)"
     )
     by_name["aggregation"] = gr.Dropdown(list(AGGREGATIONS), value=paper.aggregation, label="aggregation")
     by_name["value"] = gr.Radio([(text, mode) for mode, text in QUESTIONS.items()], value="v", label="value of")
-    by_name["seed"] = gr.Number(
+    by_name["seed"] = number(
         set_by["seed"], precision=0, minimum=0, label="seed (a moment brings its own, and calls and noise level)"
     )
     by_name["checkpoint"] = gr.Dropdown(names, value=engine.checkpoint, label="policy checkpoint")
@@ -135,12 +137,25 @@ def slider(low: float, high: float, **looks: object) -> gr.Slider:
     return made
 
 
-def _in_range(slider: gr.Slider, given: float | None) -> float:
-    """As Gradio's own check, but the error has the knob's name and no traceback on the terminal."""
-    if not isinstance(given, int | float) or not slider.minimum <= given <= slider.maximum:
-        wanted = f"{slider.label}: expected {slider.minimum} to {slider.maximum}"
-        raise gr.Error(f"{wanted}, got {given}", print_exception=False)
-    return given
+def number(value: float | None, **looks: object) -> gr.Number:
+    """The same for a field for a number, which may be empty."""
+    made = gr.Number(value, **looks)
+    made.preprocess = lambda given: (
+        None if given is None else made.round_to_precision(_in_range(made, given), made.precision)
+    )
+    return made
+
+
+def _in_range(control: gr.Slider | gr.Number, given: object) -> float:
+    """As Gradio's own check, but the error has the control's name and no traceback on the terminal."""
+    low, high = control.minimum, control.maximum
+    least, most = -math.inf if low is None else low, math.inf if high is None else high
+    if isinstance(given, int | float) and math.isfinite(given) and least <= given <= most:
+        return given
+    bounds = {(True, True): "a number", (False, True): f"{low} or more", (True, False): f"{high} or less"}
+    wanted = bounds.get((low is None, high is None), f"{low} to {high}")
+    said = f"{control.label}: expected {wanted}, got {html.escape(str(given)[:20])}"
+    raise gr.Error(said, print_exception=False)
 
 
 def cost_html(engine: Engine, settings: PlanSettings, continuations: int | None = None) -> str:

@@ -10,6 +10,7 @@ from workbench.app.engine import Engine
 from workbench.app.panel import Panel
 from workbench.app.parts import QUIET, RUN, Parts, one_line
 from workbench.app.session import Session
+from workbench.app.settings import number
 from workbench.foresight import Foreseen
 from workbench.planning.events import Stepped
 from workbench.rollout import EpisodeResult
@@ -70,8 +71,8 @@ def build(parts: Parts) -> tuple[list[Any], Fill]:
     with gr.Row(elem_classes="controls-row"):
         which = gr.Dropdown(names, value=None, label="recorded evaluation", scale=3)
         suite = gr.Dropdown(suites, value=own if own in suites else None, label="or ask anew on", scale=2)
-        episodes = gr.Number(4, precision=0, label=f"episodes, 1 to {MOST}", scale=1)
-        seed = gr.Number(0, precision=0, label="seed", scale=1)
+        episodes = number(4, precision=0, label=f"episodes, 1 to {MOST}", scale=1)
+        seed = number(0, precision=0, label="seed", scale=1)
         run = gr.Button("Run", variant="primary", elem_id="run-values", elem_classes="idle-only", scale=0, min_width=90)
         stop = gr.Button("Cancel", variant="stop", elem_id="stop-values", elem_classes="busy-only", scale=0)
     page = gr.HTML(Values(parts.engine).html(), elem_id="values", apply_default_css=False)

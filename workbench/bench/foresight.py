@@ -6,7 +6,7 @@ showing the present picture again. Values are asked two things: whether they ord
 equal step (AUC), and whether they are the realised discounted return, counted from where they are asked, the end of
 the chunk (METHOD.md 2): on average over bins of equal values (calibration) and one by one. Half-way through, when
 nobody can see the outcome yet, the AUC is given for itself; with `--continuations N` beside it that of the truth: of
-N continuations with other luck, from the very states that the half-way values are about, the share that succeeds. Values
+N continuations with other luck, from the very states that those values are about, the share that succeeds. Values
 of these states can hardly order the outcomes better. The file has every decision's numbers, too.
 """
 
