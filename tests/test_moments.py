@@ -8,7 +8,9 @@ import pytest
 from point_world import TASKS, PointWorld, at_once, scripted
 
 from workbench import control, moments, rollout
+from workbench.cli import main
 from workbench.envs.suites import Suite
+from workbench.models import checkpoints
 from workbench.models.bundle import tiny
 from workbench.moments import Examined, available, contrast, find, load, select, spread, why
 from workbench.planning import run
@@ -179,6 +181,17 @@ def test_another_planner_imagines_anew_what_was_executed(tmp_path, bundle, monke
         episodes=4,
     )
     assert run(search_goes_on) == [name]
+
+
+def test_the_command_renews_every_moment_of_a_folder(tmp_path, bundle, monkeypatch, capsys):
+    names = run(search(tmp_path, bundle, count=2))
+    planner = replace(bundle, name="round-2", sha256="another")
+    monkeypatch.setattr(checkpoints, "load_pair", lambda policy, other: (bundle, planner))
+    assert main(["moments", "renew", "--planner-checkpoint", "round-2", "--out", str(tmp_path / "out")]) == 0
+    assert "2 moments" in (said := capsys.readouterr().out) and "imagined by round-2" in said
+    assert sorted(available(tmp_path / "out")) == sorted(names)
+    assert main(["moments", "renew", "--out", str(tmp_path / "empty")]) == 2
+    assert "`workbench moments find` makes some" in capsys.readouterr().err
 
 
 def test_what_was_executed_is_not_taken_for_what_another_policy_proposes(tmp_path, bundle, monkeypatch):

@@ -49,6 +49,16 @@ def test_environment_yml_holds_the_same_set():
     assert "conda itself was not run" in text
 
 
+def test_a_wheel_takes_along_every_file_beside_the_code():
+    package = ROOT / "workbench"
+    patterns = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]["workbench"]
+    packed = {path for pattern in patterns for path in package.glob(pattern)}
+    beside = {path for path in package.rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc")}
+    assert beside and beside == packed
+    without = {path.parent for path in package.rglob("*.py")} - {path.parent for path in package.rglob("__init__.py")}
+    assert not without, "setuptools finds packages by their __init__.py"
+
+
 def test_every_dependency_has_a_pin():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     optional = project["optional-dependencies"]

@@ -1,6 +1,11 @@
 """`workbench bench app`: what it says of its figures; the real thing, with two browsers, among the slow tests."""
 
 import json
+import os
+import shutil
+import subprocess
+from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
@@ -29,6 +34,25 @@ def test_the_figures_in_words():
     assert "1.00 s median, 2.20 s in nine of ten cases, 2.50 s at worst" in said
     assert "100 MiB at first, 110 half-way, 111 at last" in said
     assert said.endswith('"visitor 1, a: <b>\\n"')
+
+
+@pytest.mark.skipif(not Path("/proc/self/autogroup").exists(), reason="Linux shares the cores out in another way here")
+def test_browsers_give_way_and_nothing_else_does(tmp_path):
+    psutil = pytest.importorskip("psutil")
+    (tmp_path / "chromium").symlink_to(shutil.which("sleep"))
+    with ExitStack() as running:
+        chromium, other = (
+            running.enter_context(subprocess.Popen([program, "60"], start_new_session=True))
+            for program in (tmp_path / "chromium", "sleep")
+        )
+        try:
+            app.give_way([psutil.Process(process.pid) for process in (chromium, other)])
+            niceness = [os.getpriority(os.PRIO_PROCESS, process.pid) for process in (chromium, other)]
+            assert niceness == [app.YIELDS, os.getpriority(os.PRIO_PROCESS, 0)]
+            assert Path(f"/proc/{chromium.pid}/autogroup").read_text().split()[-1] == str(app.YIELDS)
+        finally:
+            for process in (chromium, other):
+                process.kill()
 
 
 @pytest.mark.parametrize("browsers", ["0", "65"])
