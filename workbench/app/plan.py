@@ -4,9 +4,9 @@ import html
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import gradio as gr
-from gradio.events import Dependency
 
 from workbench.app import kept, pinned, settings
 from workbench.app.board import Board
@@ -25,6 +25,10 @@ PICK_OFFER = """element.addEventListener('click', (event) => {
   const offer = event.target.closest('[data-execute]');
   if (offer) trigger('select', { index: Number(offer.dataset.execute) });
 });"""
+
+
+Shown = tuple[Any, Any, Any]
+"""HTML, or `gr.skip()` for what stays, for each component of `Page.shown`."""
 
 
 @dataclass(frozen=True)
@@ -51,20 +55,18 @@ class Page:
 
     @property
     def shown(self) -> list[gr.HTML]:
-        """What changes while a plan is made or executed."""
-        return [self.board, self.truth]
+        """What changes while a plan is made or executed, and at its end."""
+        return [self.board, self.truth, self.beside]
 
 
 def build(demo: gr.Blocks, parts: Parts) -> None:
     """Components and handlers of the page."""
     controls = settings.drawer(parts.engine, parts.default, executes=True)
     page = lay_out(parts)
-    changes = [
-        opens(demo, parts, page, controls),
-        *plans(parts, page, controls),
-        *executes(parts, page, controls),
-    ]
-    pins(parts, page, changes)
+    opens(demo, parts, page, controls)
+    plans(parts, page, controls)
+    executes(parts, page, controls)
+    pins(parts, page)
 
 
 def lay_out(parts: Parts) -> Page:
@@ -88,8 +90,8 @@ def lay_out(parts: Parts) -> Page:
     return Page(strip, preset, plan, winner, reveal, cancel, pin, beside, board, truth)
 
 
-def opens(demo: gr.Blocks, parts: Parts, page: Page, controls: Controls) -> Dependency:
-    """Opening the page, and going to another moment, which is returned."""
+def opens(demo: gr.Blocks, parts: Parts, page: Page, controls: Controls) -> None:
+    """Opening the page, and going to another moment."""
     moved = [page.strip, *page.shown, *controls.of_moment]
 
     def board_of(moment: RecordedMoment) -> Board:
@@ -100,35 +102,37 @@ def opens(demo: gr.Blocks, parts: Parts, page: Page, controls: Controls) -> Depe
         if (run := request.query_params.get("run")) is not None:
             moment = reopen(parts, session, run) or moment
         session.pinned = pinned.asked(request.query_params.get("pin"))
-        ready = [*(gr.Button(interactive=True) for _ in page.asking), pinned.html(session, session.shown)]
+        ready = [gr.Button(interactive=True) for _ in page.asking]
+        board, beside = session.shown, pinned.html(session, session.shown)
         if moment is parts.default:  # the page came with it
-            return *ready, *(gr.skip(),) * len(moved)
-        board = session.shown
-        return *ready, parts.strip(moment.name), board.html(), board.truth_html(), *brought(moment)
+            return *ready, *(gr.skip(),) * 3, beside, *(gr.skip(),) * len(controls.of_moment)
+        return *ready, parts.strip(moment.name), board.html(), board.truth_html(), beside, *brought(moment)
 
     def on_moment(event: gr.EventData, request: gr.Request) -> tuple:
         session, moment = parts.session(request), parts.moment(event.name)
         session.cancel()
         session.shown = board_of(moment)
-        return parts.strip(moment.name), session.shown.html(), "", *brought(moment)
+        beside = pinned.html(session, session.shown)
+        return parts.strip(moment.name), session.shown.html(), "", beside, *brought(moment)
 
-    demo.load(on_load, None, [*page.asking, page.beside, *moved], **QUIET)
-    return page.strip.select(on_moment, None, moved, **QUIET)
+    demo.load(on_load, None, [*page.asking, *moved], **QUIET)
+    page.strip.select(on_moment, None, moved, **QUIET)
 
 
-def plans(parts: Parts, page: Page, controls: Controls) -> list[Dependency]:
+def plans(parts: Parts, page: Page, controls: Controls) -> None:
     """Plan, cancel, and a person's own plan."""
 
-    def on_plan(data: dict, request: gr.Request) -> Iterator[tuple[str, str]]:
+    def on_plan(data: dict, request: gr.Request) -> Iterator[Shown]:
         session, choice = parts.session(request), controls.read(data)
         board = session.shown
         moment = board.moment
         board.begin(choice.settings)
         plan = lambda: parts.engine.plan(moment, choice.settings, choice.checkpoint, choice.planner)  # noqa: E731
         for _ in session.run(lambda: kept.keeping(plan(), board.recorded.name), board):
-            yield board.html(), ""
+            yield board.html(), "", gr.skip()
+        yield from compared(session)
 
-    def on_yours(event: gr.EventData, request: gr.Request) -> Iterator[tuple[str, str]]:
+    def on_yours(event: gr.EventData, request: gr.Request) -> Iterator[Shown]:
         session = parts.session(request)
         board = session.shown
         with one_line():
@@ -137,7 +141,8 @@ def plans(parts: Parts, page: Page, controls: Controls) -> list[Dependency]:
         board.begin_yours()
         add = lambda: parts.engine.add(plan, steer)  # noqa: E731
         for _ in session.run(lambda: kept.keeping(add(), board.recorded.name), board):
-            yield board.html(), ""
+            yield board.html(), "", gr.skip()
+        yield from compared(session)
 
     def on_cancel(request: gr.Request) -> None:
         parts.session(request).cancel()
@@ -146,22 +151,20 @@ def plans(parts: Parts, page: Page, controls: Controls) -> list[Dependency]:
     # In the browser, so that a click on *Plan* right after it finds it done.
     ensembles = [controls.by_name["futures"], controls.by_name["values"]]
     page.preset.input(None, page.preset, ensembles, js=f"(name) => ({json.dumps(PRESETS)})[name]", **QUIET)
-    return [
-        page.plan.click(on_plan, controls.inputs, page.shown, **RUN),
-        page.board.submit(on_yours, None, page.shown, **RUN),
-    ]
+    page.plan.click(on_plan, controls.inputs, page.shown, **RUN)
+    page.board.submit(on_yours, None, page.shown, **RUN)
 
 
-def executes(parts: Parts, page: Page, controls: Controls) -> list[Dependency]:
+def executes(parts: Parts, page: Page, controls: Controls) -> None:
     """The truth: of the winner, of all, of the card that is looked at."""
 
-    def on_winner(request: gr.Request, often: int) -> Iterator[tuple[str, str]]:
+    def on_winner(request: gr.Request, often: int) -> Iterator[Shown]:
         yield from execute(parts, request, [parts.session(request).shown.plan.best], int(often))
 
-    def on_reveal(request: gr.Request, often: int) -> Iterator[tuple[str, str]]:
+    def on_reveal(request: gr.Request, often: int) -> Iterator[Shown]:
         yield from execute(parts, request, None, int(often))
 
-    def on_offer(event: gr.EventData, request: gr.Request, often: int) -> Iterator[tuple[str, str]]:
+    def on_offer(event: gr.EventData, request: gr.Request, often: int) -> Iterator[Shown]:
         yield from execute(parts, request, [event.index], int(often))
 
     def on_card(event: gr.EventData, request: gr.Request) -> str:
@@ -169,34 +172,33 @@ def executes(parts: Parts, page: Page, controls: Controls) -> list[Dependency]:
             return parts.session(request).shown.pick(event.index)
 
     page.board.select(on_card, None, page.truth, **QUIET)
-    return [
-        page.winner.click(on_winner, controls.continuations, page.shown, **RUN),
-        page.reveal.click(on_reveal, controls.continuations, page.shown, **RUN),
-        page.truth.select(on_offer, controls.continuations, page.shown, **RUN),
-    ]
+    page.winner.click(on_winner, controls.continuations, page.shown, **RUN)
+    page.reveal.click(on_reveal, controls.continuations, page.shown, **RUN)
+    page.truth.select(on_offer, controls.continuations, page.shown, **RUN)
 
 
-def pins(parts: Parts, page: Page, changes: Sequence[Dependency]) -> None:
-    """Runs beside the next ones; what differs from them is said anew after each of `changes`."""
-
-    def on_beside(request: gr.Request) -> str:
-        session = parts.session(request)
-        return pinned.html(session, session.shown)
+def pins(parts: Parts, page: Page) -> None:
+    """Runs beside the next ones."""
 
     def on_pin(request: gr.Request) -> str:
         session = parts.session(request)
         with one_line():
             pinned.pin(session, session.shown)
-        return on_beside(request)
+        return pinned.html(session, session.shown)
 
     def on_unpin(event: gr.EventData, request: gr.Request) -> str:
-        pinned.unpin(parts.session(request), event.name)
-        return on_beside(request)
+        session = parts.session(request)
+        pinned.unpin(session, event.name)
+        return pinned.html(session, session.shown)
 
-    for change in changes:
-        change.then(on_beside, None, page.beside, **QUIET)
     page.pin.click(on_pin, None, page.beside, **QUIET)
     page.beside.select(on_unpin, None, page.beside, **QUIET)
+
+
+def compared(session: Session) -> Iterator[Shown]:
+    """At the end of a run: what differs from the pinned ones, if any are, said anew."""
+    if session.pinned:
+        yield gr.skip(), gr.skip(), pinned.html(session, session.shown)
 
 
 def reopen(parts: Parts, session: Session, run: str) -> RecordedMoment | None:
@@ -212,9 +214,7 @@ def reopen(parts: Parts, session: Session, run: str) -> RecordedMoment | None:
     return replace(moment, plan=plan)
 
 
-def execute(
-    parts: Parts, request: gr.Request, indices: Sequence[int] | None, continuations: int
-) -> Iterator[tuple[str, str]]:
+def execute(parts: Parts, request: gr.Request, indices: Sequence[int] | None, continuations: int) -> Iterator[Shown]:
     """The truth of some candidates or of all: from the simulator, or as recorded where there is none."""
     session = parts.session(request)
     board = session.shown
@@ -222,10 +222,11 @@ def execute(
         board.check(indices)
     if why := parts.engine.cannot_execute():
         board.uncover(indices, why, continuations)
-        yield board.html(), board.truth_html()
+        yield board.html(), board.truth_html(), pinned.html(session, board)
         return
     plan, run = board.plan, board.run if board.own_run else None
     board.begin_execution(indices, continuations)
     truth = lambda: parts.engine.execute(plan, indices, continuations)  # noqa: E731
     for _ in session.run(lambda: kept.keeping(truth(), board.recorded.name, run), board):
-        yield board.html(), board.truth_html()
+        yield board.html(), board.truth_html(), gr.skip()
+    yield from compared(session)

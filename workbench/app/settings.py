@@ -120,8 +120,16 @@ def build(engine: Engine, first: RecordedMoment, *, executes: bool = False) -> C
     def on_change(data: dict) -> str:
         return cost_html(engine, controls.read(data).settings, int(data[often]) if executes else None)
 
-    changes = [control.change for control in inputs]
-    gr.on(changes, on_change, inputs, cost, show_progress="hidden", api_visibility="private")
+    # A moment brings a seed and a noise level along, which cost nothing: what they set need not be asked about.
+    costly = [by_name[name] for name in (*KNOBS, "value")] + ([often] if executes else [])
+    gr.on(
+        [control.change for control in costly],
+        on_change,
+        inputs,
+        cost,
+        show_progress="hidden",
+        api_visibility="private",
+    )
     return controls
 
 
