@@ -101,6 +101,7 @@ def asgi(demo: gr.Blocks, *, host: str = "127.0.0.1", mcp: bool = False) -> Fast
     static = resources.files("workbench.app") / "static"
     css, script = ((static / name).read_text(encoding="utf-8") for name in ("app.css", "app.js"))
     theme = gr.themes.Base(font=FONT, font_mono=MONO, primary_hue="blue", neutral_hue="slate", text_size="sm")
+    theme.set(button_transition="none")  # a page without a GPU draws every frame of it anew
     tools = _tools().application(demo.parts, host=host) if mcp else None
     lifespan = tools.router.lifespan_context if tools else None
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
