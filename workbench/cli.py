@@ -398,7 +398,7 @@ def _moments(commands: argparse._SubParsersAction) -> None:
 
 def _bench(commands: argparse._SubParsersAction) -> None:
     parser = _command(commands, "bench", "benchmarks, each against its reference in the same run")
-    names = "app, data, foresight, fuzz, latency, paper, path, planning, planning-quality, rollout or serve"
+    names = "app, data, foresight, fuzz, knowable, latency, paper, path, planning, planning-quality, rollout or serve"
     parser.add_argument("name", metavar="NAME", help=names)
     parser.add_argument("options", nargs=argparse.REMAINDER, help="the benchmark's own options")
 

@@ -7,7 +7,13 @@ import zipfile
 import pytest
 from starlette.testclient import TestClient
 
-from workbench.app import bundled, kept, main
+from workbench import moments, views
+from workbench.app import bundled, kept, main, plan, seen
+from workbench.app.board import Board
+from workbench.app.engine import Engine
+from workbench.app.parts import Parts
+from workbench.app.session import Sessions
+from workbench.planning import run
 
 
 def test_a_taken_port_is_one_line():
@@ -75,3 +81,19 @@ def test_pages_begin_with_our_script_and_gradios_files_come_from_memory():
         answer = client.get(f"/assets/{script.name}")
         assert answer.content == script.read_bytes() and "immutable" in answer.headers["cache-control"]
         assert client.get(f"/assets/{font.name}").content == font.read_bytes(), "by Gradio's own route"
+
+
+@pytest.mark.sim
+@pytest.mark.heavy
+def test_before_anybody_comes_every_moment_is_seen_and_drawn(monkeypatch):
+    """The shipped moments with the shipped models: opening one, or planning there, encodes nothing more."""
+    parts = Parts(Engine(), Sessions(), {one.name: one for one in map(moments.load, moments.available())})
+    try:
+        run(plan.ready(parts))
+        monkeypatch.setattr(views, "encode", None)
+        monkeypatch.setattr(seen, "encode", None)
+        assert all("plan-board" in Board(one, parts.engine).html() for one in parts.moments.values())
+        policy, _ = parts.engine._pair
+        assert all(parts.engine._seen.of(policy, one.plan.moment) for one in parts.moments.values())
+    finally:
+        parts.close()

@@ -81,6 +81,15 @@ def test_the_oldest_makes_room(bundle, encoded, monkeypatch):
     assert len(encoded) == 4
 
 
+def test_moments_are_encoded_beforehand_a_turn_each_whatever_one_of_them_is(bundle, encoded):
+    moments, kept = [moment(), replace(moment(), instruction="stack the cubes"), moment()], Seen()
+    assert [event.what for event in kept.all(bundle, moments)] == ["moments"] * 3
+    before = len(encoded)
+    kept.of(bundle, moments[0])
+    kept.of(bundle, moments[2])
+    assert len(encoded) == before
+
+
 def test_what_the_policy_cannot_see_is_refused(bundle):
     here = moment()
     blind = replace(here, observation=replace(here.observation, images={}))

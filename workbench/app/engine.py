@@ -129,17 +129,19 @@ class Engine:
 
     # what it does (generators, for the worker) ---------------------------------------------------------
 
-    def warm(self, moment: Moment) -> Events:
-        """Get ready in the background: models, renderer, the moment's simulator."""
+    def warm(self, moments: Sequence[Moment]) -> Events:
+        """Get ready in the background: models, renderer, the first moment's simulator; then see all the moments."""
+        first, pair = moments[0], (self.checkpoint, self.planner)
         try:
-            yield from self._with_models(self.checkpoint, self.planner, lambda policy, _: _rehearsal(policy, moment))
+            yield from self._with_models(*pair, lambda policy, _: _rehearsal(policy, first))
             self._problem = yield from elsewhere(Loading("renderer"), runtime.renderer_problem)
         except ValueError as error:
             self._problem = str(error)
         finally:
             self._known_problem.set()
         if self._problem is None:
-            yield from self._with_simulator(suite_of(moment), lambda env: iter(()))
+            yield from self._with_simulator(suite_of(first), lambda env: iter(()))
+        yield from self._with_models(*pair, lambda policy, _: self._seen.all(policy, moments))
 
     def plan(self, moment: Moment, settings: PlanSettings, checkpoint: str, planner: str | None) -> Events:
         """Make a plan live; learns how long a network call takes here."""

@@ -88,7 +88,7 @@ def build(
         api.build(parts)
     demo.parts = parts
     # In the background, what the first click will need; what goes wrong is said on that click.
-    parts.engine.worker.start(lambda: parts.engine.warm(parts.default.plan.moment), watched=False)
+    parts.engine.worker.start(lambda: plan.ready(parts), watched=False)
     return demo
 
 

@@ -10,9 +10,11 @@ import gradio as gr
 
 from workbench.app import kept, pinned, settings
 from workbench.app.board import Board
+from workbench.app.engine import Events
 from workbench.app.parts import QUIET, RUN, Parts, one_line
 from workbench.app.session import Session
 from workbench.app.settings import DEFAULT, PRESETS, Controls, brought
+from workbench.app.turns import Loading
 from workbench.moments import RecordedMoment
 
 PICK_CARD = """element.addEventListener('click', (event) => {
@@ -67,6 +69,15 @@ def build(demo: gr.Blocks, parts: Parts) -> None:
     plans(parts, page, controls)
     executes(parts, page, controls)
     pins(parts, page)
+
+
+def ready(parts: Parts) -> Events:
+    """Before anybody comes: models and simulator, and every moment as it is seen and as it is shown."""
+    recorded = list(parts.moments.values())
+    yield from parts.engine.warm([one.plan.moment for one in recorded])
+    for one in recorded:
+        Board(one, parts.engine).html()
+        yield Loading("moments")
 
 
 def lay_out(parts: Parts) -> Page:

@@ -1,7 +1,10 @@
 """Moments as the policy sees them: encoded once, for every plan that is made there."""
 
 from collections import deque
+from collections.abc import Generator, Iterable
+from contextlib import suppress
 
+from workbench.app.turns import Loading
 from workbench.latents import Latents
 from workbench.models.bundle import Bundle
 from workbench.steps import encode
@@ -26,3 +29,10 @@ class Seen:
         if policy.sha256:  # weights without a file cannot be told from others
             self._kept.append((moment, policy.sha256, latents))
         return latents
+
+    def all(self, policy: Bundle, moments: Iterable[Moment]) -> Generator[Loading, None, None]:
+        """Encode them beforehand, in the turns that nobody else has a use for; the last `MOST` are kept."""
+        for moment in moments:
+            with suppress(ValueError):  # what this policy does not understand is said to whoever asks it
+                self.of(policy, moment)
+            yield Loading("moments")

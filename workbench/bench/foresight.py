@@ -5,13 +5,11 @@ V(s'), and values it without imagining, Q(s, a). Pictures are held against what 
 showing the present picture again. Values are asked two things: whether they order successes before failures at
 equal step (AUC), and whether they are the realised discounted return, counted from where they are asked, the end of
 the chunk (METHOD.md 2): on average over bins of equal values (calibration) and one by one. Half-way through, when
-nobody can see the outcome yet, the AUC is given for itself; with `--continuations N` beside it that of the truth: of
-N continuations with other luck, from the very states that those values are about, the share that succeeds. Values
-of these states can hardly order the outcomes better. The file has every decision's numbers, too.
+nobody can see the outcome yet, the AUC is given for itself. The file has every decision's numbers, too.
 """
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -21,21 +19,16 @@ from tqdm import tqdm
 
 from workbench import files
 from workbench.control import Events
-from workbench.envs.base import Env
 from workbench.envs.process import ProcessEnv
 from workbench.envs.suites import suite as find_suite
 from workbench.foreseeing import foreseeing
-from workbench.foresight import Foreseen, half_way, record, rounded
-from workbench.hindsight import continued
+from workbench.foresight import Foreseen, record
 from workbench.models import checkpoints
-from workbench.models.bundle import Bundle
-from workbench.planning import run
 from workbench.planning.events import Decided
 from workbench.platforms import PlatformSpec
 from workbench.provenance import provenance
 from workbench.rollout import EpisodeResult, trials
-from workbench.statistics import auc, auc_interval, spearman
-from workbench.types import Moment, Plan
+from workbench.types import Plan
 from workbench.views.contact import ContactSheet
 from workbench.views.pictures import psnr
 from workbench.views.seen import prepared
@@ -49,21 +42,11 @@ def main(options: Sequence[str]) -> int:
     parser.add_argument("--suite", default="libero_mini_hard")
     parser.add_argument("--episodes", type=int, default=40)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument(
-        "--continuations", type=int, default=0, metavar="N", help="also find what could be known half-way"
-    )
     parser.add_argument("--out", type=Path, help="also write the numbers, and every decision's, to this JSON file")
     parser.add_argument("--sheet", type=Path, help="also write a picture: random decisions, now, imagined and real")
     given = parser.parse_args(options)
-    if given.continuations < 0:
-        raise ValueError(f"--continuations: expected 0 or more, got {given.continuations}")
     found, seen = evaluate(
-        given.checkpoint,
-        given.planner_checkpoint,
-        given.suite,
-        episodes=given.episodes,
-        seed=given.seed,
-        continuations=given.continuations,
+        given.checkpoint, given.planner_checkpoint, given.suite, episodes=given.episodes, seed=given.seed
     )
     for name, number in found.items():
         if name not in ("schema", "checkpoints", "by_decision"):
@@ -76,10 +59,10 @@ def main(options: Sequence[str]) -> int:
 
 
 def evaluate(
-    checkpoint: str, planner_checkpoint: str | None, suite: str, *, episodes: int, seed: int, continuations: int = 0
+    checkpoint: str, planner_checkpoint: str | None, suite: str, *, episodes: int, seed: int
 ) -> tuple[dict[str, Any], "Seen"]:
     """What the planning model expects of a policy's evaluation episodes, and the truth: a `foresight.record` with
-    what the pictures are worth, and with `continuations` what could be known half-way; and pictures."""
+    what the pictures are worth, and pictures."""
     policy, planner = checkpoints.load_pair(checkpoint, planner_checkpoint)
     env = ProcessEnv(suite, image_size=policy.spec.render_size)
     schedule = trials(len(find_suite(suite).tasks), episodes, seed=seed)
@@ -87,38 +70,9 @@ def evaluate(
     try:
         events = foreseeing(env, policy, planner, schedule, suite=suite, seed=seed, pictures=True)
         foreseen = observe(events, seen, total=len(schedule))
-        found = record(foreseen) | seen.numbers()
-        if continuations:
-            found |= knowable(env, policy, foreseen, seen.moments, times=continuations, seed=seed)
     finally:
         env.close()
-    return found, seen
-
-
-def knowable(
-    env: Env, policy: Bundle, foreseen: Foreseen, moments: Mapping[tuple[int, int], Moment], *, times: int, seed: int
-) -> dict[str, Any]:
-    """What could be known of the outcome where the half-way values are asked, at the end of the chunk, and how much of
-    it the values knew: numbers as in `foresight.measure`, `truth_` of the chance of success found by continuing.
-
-    `moments` by episode and step. An episode that has ended by then is known as it ended.
-    """
-    middle = half_way(foreseen.decisions)
-    here = [one for one in foreseen.decisions if one.step == middle]
-    chances = []
-    for one in tqdm(here, unit="episode", desc=f"going on {times} times from half-way"):
-        moment = moments.get((one.episode, middle + policy.spec.execute_steps))
-        going_on = moment and continued(env, policy, moment, times=times, seed=seed + one.episode)
-        chances.append(run(going_on) if going_on else float(one.success))
-    ended, expected = [one.success for one in here], [one.v for one in here]
-    chance, interval, known = auc(chances, ended), auc_interval(chances, ended), spearman(expected, chances)
-    return {
-        "continuations": times,
-        "truth_auc_half_way": rounded(chance),
-        "truth_auc_half_way_interval": rounded(interval),
-        "value_truth_correlation_half_way": rounded(known),
-        "chances_half_way": [round(share, 3) for share in chances],
-    }
+    return record(foreseen) | seen.numbers(), seen
 
 
 class Seen:
@@ -128,8 +82,6 @@ class Seen:
         self.spec, self.sheet = spec, sheet
         self.psnrs: dict[str, list[tuple[float, float]]] = {camera: [] for camera in spec.cameras}
         """A camera to pairs of PSNR: imagined, and the present picture shown again."""
-        self.moments: dict[tuple[int, int], Moment] = {}
-        """Where it was decided, by episode (from 0) and control step."""
 
     def compare(self, plan: Plan, later: Plan) -> None:
         """`later` was decided where the chunk of `plan` ended."""
@@ -155,7 +107,7 @@ class Seen:
 
 def observe(events: Events, seen: Seen, *, total: int) -> Foreseen:
     """Go through an evaluation, showing pairs of decisions to `seen`; returns what was expected of all."""
-    last, episode = None, 0
+    last: Plan | None = None
     with tqdm(total=total, unit="episode", desc="comparing with the truth") as bar, closing(events):
         while True:
             try:
@@ -163,10 +115,9 @@ def observe(events: Events, seen: Seen, *, total: int) -> Foreseen:
             except StopIteration as end:
                 return end.value
             if isinstance(event, Decided):
-                seen.moments[episode, event.step] = event.plan.moment
                 if last is not None:
                     seen.compare(last, event.plan)
                 last = event.plan
             elif isinstance(event, EpisodeResult):
-                last, episode = None, episode + 1
+                last = None
                 bar.update()
