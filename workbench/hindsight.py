@@ -74,20 +74,21 @@ def with_true_futures(env: Env, policy: Bundle, planner: Bundle, settings: PlanS
     return decide
 
 
-def continued(env: Env, policy: Bundle, moment: Moment, *, times: int, seed: int) -> Events:
+def continued(env: Env, policy: Bundle, moment: Moment, *, times: int, seed: int, calls: int) -> Events:
     """Let the policy alone go on from `moment` so often, each time with other luck; returns the share of successes.
 
-    The chance of success from there, which no value can know better. Yields what `act` does; the simulator stays where
-    the last one ended. ValueError without a snapshot, or for no continuation.
+    It counts the chance of success from there, in [0, 1]; a value that knew that chance could not be better. Yields
+    what `act` does; the simulator stays where the last one ended. ValueError without a snapshot or continuation.
     """
     if times < 1 or moment.snapshot is None:
         raise ValueError(
             f"expected one continuation or more, of a moment with a snapshot; got {times}, {moment.address}"
         )
-    decide, solved = alone(policy, calls=policy.spec.calls), 0
+    decide, solved = alone(policy, calls=calls), 0
     for number in range(times):
         env.restore(moment.snapshot)
-        yield from act(env, policy.spec, decide, seed=continuation_seed(seed, number), observation=moment.observation)
+        luck = continuation_seed(seed, number)
+        yield from act(env, policy.spec, decide, seed=luck, observation=moment.observation)
         solved += env.success
     return solved / times
 

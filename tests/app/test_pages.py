@@ -583,6 +583,22 @@ def test_another_moment_brings_its_own_plan_and_seed(page):
     chip(page, "recorded")
 
 
+def test_another_moment_while_a_plan_is_made_is_what_stays_on_the_page(page):
+    first, second = page.locator("#moments button").nth(0), page.locator("#moments button").nth(1)
+    second.click()
+    expect(page.locator("#board .facts")).to_contain_text("libero_mini_hard/3", timeout=MINUTES)
+    for _ in range(3):
+        page.locator("#plan").click()
+        first.click()
+        expect(page.locator("#board .facts")).to_contain_text("libero_mini_hard/0", timeout=MINUTES)
+        page.wait_for_timeout(1500)  # what the plan that was given up may still say
+        chip(page, "recorded")
+        expect(page.locator("#board .facts")).to_contain_text("libero_mini_hard/0")
+        expect(page.locator("#plan")).to_be_visible()
+        second.click()
+        expect(page.locator("#board .facts")).to_contain_text("libero_mini_hard/3", timeout=MINUTES)
+
+
 def test_settings_say_what_they_cost_and_are_obeyed(page):
     page.locator("#settings .toggle-button").click()
     total = page.locator("#settings .cost tr").nth(1).locator("td").nth(1)

@@ -286,3 +286,12 @@ def test_whoever_takes_over_is_not_told_of_the_end_of_the_one_before(session):
     assert list(first) == [] and old.end is None
     list(second)
     assert new.end == ("finish", 2)
+
+
+def test_a_window_that_turns_to_something_else_is_shown_nothing_more_of_the_old(session, endless):
+    seen = Seen()
+    updates = session.run(endless, seen)
+    next(updates), next(updates)
+    session.leave()
+    assert list(updates) == [] and seen.end is None
+    assert endless.closed.wait(5)

@@ -110,6 +110,7 @@ def test_a_field_for_a_number_may_be_empty_and_names_itself_when_it_is_out_of_ra
     for field, wrong, said in (
         (seed, -1, "seed .*: expected 0 or more, got -1"),
         (level, float("inf"), "last noise level .*: expected a number, got inf"),
+        (level, 10**400, "last noise level .*: expected a number, got 1000"),
         (level, "<img>" * 9, "last noise level .*: expected a number, got &lt;img&gt;"),
     ):
         with pytest.raises(gr.Error, match=said) as caught:

@@ -2,8 +2,8 @@
 
 import json
 import os
-import shutil
 import subprocess
+import sys
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -39,17 +39,23 @@ def test_the_figures_in_words():
 @pytest.mark.skipif(not Path("/proc/self/autogroup").exists(), reason="Linux shares the cores out in another way here")
 def test_browsers_give_way_and_nothing_else_does(tmp_path):
     psutil = pytest.importorskip("psutil")
-    (tmp_path / "chromium").symlink_to(shutil.which("sleep"))
+    if (usual := os.getpriority(os.PRIO_PROCESS, 0)) > app.YIELDS:
+        pytest.skip("the tests themselves give way more than that")
+    for name in ("chromium", "other"):
+        (tmp_path / name).symlink_to(Path(sys.executable).resolve())
     with ExitStack() as running:
         chromium, other = (
-            running.enter_context(subprocess.Popen([program, "60"], start_new_session=True))
-            for program in (tmp_path / "chromium", "sleep")
+            running.enter_context(
+                subprocess.Popen([tmp_path / name, "-c", "import time; time.sleep(60)"], start_new_session=True)
+            )
+            for name in ("chromium", "other")
         )
         try:
             app.give_way([psutil.Process(process.pid) for process in (chromium, other)])
             niceness = [os.getpriority(os.PRIO_PROCESS, process.pid) for process in (chromium, other)]
-            assert niceness == [app.YIELDS, os.getpriority(os.PRIO_PROCESS, 0)]
-            assert Path(f"/proc/{chromium.pid}/autogroup").read_text().split()[-1] == str(app.YIELDS)
+            assert niceness == [app.YIELDS, usual]
+            if os.geteuid() == 0:  # others may write there only now and then
+                assert Path(f"/proc/{chromium.pid}/autogroup").read_text().split()[-1] == str(app.YIELDS)
         finally:
             for process in (chromium, other):
                 process.kill()

@@ -7,7 +7,7 @@ from point_world import PointWorld, at_once, scripted
 
 from workbench import control
 from workbench.bench import knowable
-from workbench.bench.knowable import again, known, main
+from workbench.bench.knowable import again, known, main, played
 from workbench.foresight import Foreseen, Foresight, record
 from workbench.models.bundle import tiny
 from workbench.platforms import PLATFORMS
@@ -31,8 +31,8 @@ def knowing(monkeypatch):
 
 
 def test_chances_are_counted_where_the_half_way_values_are_asked(bundle):
-    env, schedule = PointWorld(horizon=12), trials(2, 12, seed=0)
-    played = [again(env, bundle, trial, suite="points", step=8) for trial in schedule]
+    env, schedule = PointWorld(horizon=12), dict(enumerate(trials(2, 12, seed=0)))
+    played = [again(env, bundle, trial, suite="points", step=8) for trial in schedule.values()]
     endings = [success for success, _ in played]
     assert 2 < sum(endings) < 10, "some are near enough"
     decisions = [
@@ -49,7 +49,7 @@ def test_chances_are_counted_where_the_half_way_values_are_asked(bundle):
 
 
 def test_episodes_that_end_otherwise_are_refused(bundle):
-    env, schedule = PointWorld(horizon=12), trials(2, 2, seed=0)
+    env, schedule = PointWorld(horizon=12), dict(enumerate(trials(2, 2, seed=0)))
     success, _ = again(env, bundle, schedule[0], suite="points", step=8)
     recorded = Foreseen({"suite": "points"}, [Foresight(0, 0, 4, 0.5, 0.5, 0.0, not success)])
     with pytest.raises(ValueError, match="points/0/0 did not end as recorded"):
@@ -57,6 +57,19 @@ def test_episodes_that_end_otherwise_are_refused(bundle):
     other = replace(bundle, spec=replace(WHOLE, execute_steps=3))
     with pytest.raises(ValueError, match="executed whole, got 3 steps of 4"):
         known(env, other, recorded, schedule, times=1)
+
+
+def test_the_episodes_of_a_record_are_found_again_even_where_it_was_stopped_early():
+    whole = trials(2, 6, seed=3)
+
+    def of(some) -> Foreseen:
+        decisions = [
+            Foresight(place, one.task, step, 0.5, 0.5, 0.0, False) for place, one in enumerate(some) for step in (0, 8)
+        ]
+        return Foreseen({"seed": 3}, decisions)
+
+    for some in (whole, whole[:4], [whole[0], whole[3], whole[1]]):
+        assert played(of(some), 2) == dict(enumerate(some))
 
 
 def test_the_command_asks_for_the_policy_of_the_record(tmp_path, bundle, monkeypatch):

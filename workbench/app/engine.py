@@ -130,10 +130,15 @@ class Engine:
     # what it does (generators, for the worker) ---------------------------------------------------------
 
     def warm(self, moments: Sequence[Moment]) -> Events:
-        """Get ready in the background: models, renderer, the first moment's simulator; then see all the moments."""
-        first, pair = moments[0], (self.checkpoint, self.planner)
+        """Get ready in the background: models, all moments as they see them, renderer, the first one's simulator."""
+        first = moments[0]
+
+        def look(policy: Bundle, _: Bundle) -> Events:
+            yield from _rehearsal(policy, first)
+            yield from self._seen.all(policy, moments)
+
         try:
-            yield from self._with_models(*pair, lambda policy, _: _rehearsal(policy, first))
+            yield from self._with_models(self.checkpoint, self.planner, look)
             self._problem = yield from elsewhere(Loading("renderer"), runtime.renderer_problem)
         except ValueError as error:
             self._problem = str(error)
@@ -141,7 +146,6 @@ class Engine:
             self._known_problem.set()
         if self._problem is None:
             yield from self._with_simulator(suite_of(first), lambda env: iter(()))
-        yield from self._with_models(*pair, lambda policy, _: self._seen.all(policy, moments))
 
     def plan(self, moment: Moment, settings: PlanSettings, checkpoint: str, planner: str | None) -> Events:
         """Make a plan live; learns how long a network call takes here."""

@@ -116,13 +116,13 @@ def opens(demo: gr.Blocks, parts: Parts, page: Page, controls: Controls) -> None
         ready = [gr.Button(interactive=True) for _ in page.asking]
         board, beside = session.shown, pinned.html(session, session.shown)
         if moment is parts.default:  # the page came with it
-            return *ready, *(gr.skip(),) * 3, beside, *(gr.skip(),) * len(controls.of_moment)
+            return *ready, *(gr.skip(),) * 3, beside, *brought(moment)
         return *ready, parts.strip(moment.name), board.html(), board.truth_html(), beside, *brought(moment)
 
     def on_moment(event: gr.EventData, request: gr.Request) -> tuple:
         session, moment = parts.session(request), parts.moment(event.name)
-        session.cancel()
-        session.shown = board_of(moment)
+        session.shown = board_of(moment)  # in this order: what ends sees that something else is shown
+        session.leave()
         beside = pinned.html(session, session.shown)
         return parts.strip(moment.name), session.shown.html(), "", beside, *brought(moment)
 
@@ -141,7 +141,7 @@ def plans(parts: Parts, page: Page, controls: Controls) -> None:
         plan = lambda: parts.engine.plan(moment, choice.settings, choice.checkpoint, choice.planner)  # noqa: E731
         for _ in session.run(lambda: kept.keeping(plan(), board.recorded.name), board):
             yield board.html(), "", gr.skip()
-        yield from compared(session)
+        yield from ended(session, board)
 
     def on_yours(event: gr.EventData, request: gr.Request) -> Iterator[Shown]:
         session = parts.session(request)
@@ -153,7 +153,7 @@ def plans(parts: Parts, page: Page, controls: Controls) -> None:
         add = lambda: parts.engine.add(plan, steer)  # noqa: E731
         for _ in session.run(lambda: kept.keeping(add(), board.recorded.name), board):
             yield board.html(), "", gr.skip()
-        yield from compared(session)
+        yield from ended(session, board)
 
     def on_cancel(request: gr.Request) -> None:
         parts.session(request).cancel()
@@ -206,10 +206,15 @@ def pins(parts: Parts, page: Page) -> None:
     page.beside.select(on_unpin, None, page.beside, **QUIET)
 
 
-def compared(session: Session) -> Iterator[Shown]:
-    """At the end of a run: what differs from the pinned ones, if any are, said anew."""
-    if session.pinned:
-        yield gr.skip(), gr.skip(), pinned.html(session, session.shown)
+def ended(session: Session, board: Board) -> Iterator[Shown]:
+    """At the end of a run: what differs from the pinned ones, if any are, said anew; of a board that is gone, nothing.
+
+    Gradio shows what came last once more when a handler ends, which must not be what was there before.
+    """
+    if session.shown is not board:
+        yield session.shown.html(), session.shown.truth_html(), gr.skip()
+    elif session.pinned:
+        yield gr.skip(), gr.skip(), pinned.html(session, board)
 
 
 def reopen(parts: Parts, session: Session, run: str) -> RecordedMoment | None:
@@ -240,4 +245,4 @@ def execute(parts: Parts, request: gr.Request, indices: Sequence[int] | None, co
     truth = lambda: parts.engine.execute(plan, indices, continuations)  # noqa: E731
     for _ in session.run(lambda: kept.keeping(truth(), board.recorded.name, run), board):
         yield board.html(), board.truth_html(), gr.skip()
-    yield from compared(session)
+    yield from ended(session, board)

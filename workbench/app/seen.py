@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Generator, Iterable
 from contextlib import suppress
+from itertools import islice
 
 from workbench.app.turns import Loading
 from workbench.latents import Latents
@@ -31,8 +32,8 @@ class Seen:
         return latents
 
     def all(self, policy: Bundle, moments: Iterable[Moment]) -> Generator[Loading, None, None]:
-        """Encode them beforehand, in the turns that nobody else has a use for; the last `MOST` are kept."""
-        for moment in moments:
+        """Encode them beforehand, a turn each; at most `MOST`, as many as are kept."""
+        for moment in islice(moments, MOST):
             with suppress(ValueError):  # what this policy does not understand is said to whoever asks it
                 self.of(policy, moment)
             yield Loading("moments")

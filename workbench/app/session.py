@@ -72,6 +72,12 @@ class Session:
         if self._job is not None:
             self._job.cancel()
 
+    def leave(self) -> None:
+        """Stop what runs for this window, which turns to something else: it shows nothing more."""
+        job, self._job = self._job, None
+        if job is not None:
+            job.cancel()
+
 
 def in_words(error: Exception) -> str:
     """An error as one line for the person at the page."""

@@ -1,7 +1,7 @@
 """Everything about a plan that is not in sight at first, each knob with what it costs."""
 
 import html
-import math
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 
@@ -21,6 +21,8 @@ QUESTIONS = {"v": "V(s')", "q": "Q(s, a)"}
 """What the value is asked about: imagined futures, or the actions themselves."""
 
 MOST_CONTINUATIONS = 5
+LARGEST = 1e9
+"""What a field takes that has no bounds of its own; seeds are below 2 ** 32."""
 EXECUTING = {
     "label": "continuations, when executed",
     "info": "How often the policy goes on after each candidate, every time with another seed. Five take about five "
@@ -93,12 +95,15 @@ def brought(moment: RecordedMoment) -> list[float | None]:
 
 def drawer(engine: Engine, first: RecordedMoment, *, executes: bool = False) -> Controls:
     """All of it in a drawer at the right edge; `executes` on a page where candidates can be executed."""
-    with gr.Sidebar(label="Settings", position="right", open=False, width=330, elem_id="settings"):
-        return build(engine, first, executes=executes)
+    with gr.Sidebar(label="Settings", position="right", open=False, width=330, elem_id="settings") as sidebar:
+        return build(engine, first, executes=executes, opened=sidebar.expand)
 
 
-def build(engine: Engine, first: RecordedMoment, *, executes: bool = False) -> Controls:
-    """The table of what everything costs, and the controls, set as for the moment `first`."""
+def build(engine: Engine, first: RecordedMoment, *, executes: bool = False, opened: Callable | None = None) -> Controls:
+    """The table of what everything costs, and the controls, set as for the moment `first`.
+
+    `opened` is the event of them coming into sight: only then anybody reads what has been measured meanwhile.
+    """
     paper, names = PlanSettings(), engine.checkpoints()
     set_by = dict(zip(OF_MOMENT, brought(first), strict=True))
     cost = gr.HTML(cost_html(engine, replace(paper, **set_by)), apply_default_css=False)
@@ -157,8 +162,8 @@ def number(value: float | None, **looks: object) -> gr.Number:
 def _in_range(control: gr.Slider | gr.Number, given: object) -> float:
     """As Gradio's own check, but the error has the control's name and no traceback on the terminal."""
     low, high = control.minimum, control.maximum
-    least, most = -math.inf if low is None else low, math.inf if high is None else high
-    if isinstance(given, int | float) and math.isfinite(given) and least <= given <= most:
+    least, most = -LARGEST if low is None else low, LARGEST if high is None else high
+    if isinstance(given, int | float) and least <= given <= most:
         return given
     bounds = {(True, True): "a number", (False, True): f"{low} or more", (True, False): f"{high} or less"}
     wanted = bounds.get((low is None, high is None), f"{low} to {high}")

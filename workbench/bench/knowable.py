@@ -7,7 +7,7 @@ that state can have (a little below it, because the chance is counted and not kn
 """
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from workbench.models import checkpoints
 from workbench.models.bundle import Bundle
 from workbench.planning import run
 from workbench.planning.events import Decided
+from workbench.provenance import provenance
 from workbench.rollout import Trial, propose, run_suite, trials
 from workbench.statistics import auc, auc_interval, spearman
 from workbench.types import Moment
@@ -48,8 +49,7 @@ def main(options: Sequence[str]) -> int:
     if given.continuations < 1:
         raise ValueError(f"--continuations: expected 1 or more, got {given.continuations}")
     suite = find_suite(record.about["suite"])
-    episodes = 1 + max(one.episode for one in record.decisions)
-    schedule = trials(len(suite.tasks), episodes, seed=record.about["seed"])
+    schedule = played(record, len(suite.tasks))
     env = ProcessEnv(suite.name, image_size=policy.spec.render_size)
     try:
         found = known(env, policy, record, schedule, times=given.continuations)
@@ -58,14 +58,26 @@ def main(options: Sequence[str]) -> int:
     for name, number in found.items():
         print(f"{name}: {number}")
     if given.out:
-        files.write_json(given.out, files.read_json(given.record, max_bytes=MOST_BYTES) | found)
+        recorded = files.read_json(given.record, max_bytes=MOST_BYTES)
+        files.write_json(given.out, recorded | {"knowable": provenance() | found})
     return 0
 
 
-def known(env: Env, policy: Bundle, record: Foreseen, schedule: Sequence[Trial], *, times: int) -> dict[str, Any]:
+def played(record: Foreseen, tasks: int) -> dict[int, Trial]:
+    """The record's episodes by number: those of a task in order, also where it was stopped early."""
+    task_of = {one.episode: one.task for one in sorted(record.decisions, key=lambda one: one.episode)}
+    places = {
+        episode: list(task_of.values())[:place].count(task) for place, (episode, task) in enumerate(task_of.items())
+    }
+    schedule = trials(tasks, tasks * (1 + max(places.values())), seed=record.about["seed"])
+    known = {(trial.task, trial.number): trial for trial in schedule}
+    return {episode: known[task_of[episode], place] for episode, place in places.items()}
+
+
+def known(env: Env, policy: Bundle, record: Foreseen, schedule: Mapping[int, Trial], *, times: int) -> dict[str, Any]:
     """The numbers, named as in `foresight.measure`; `truth_` is the chance of success, V(s') is held against it.
 
-    `schedule` are the record's episodes. ValueError if one does not end as it did then.
+    `schedule` are the record's episodes (`played`). ValueError if one does not end as it did then.
     """
     spec, middle = policy.spec, half_way(record.decisions)
     if spec.execute_steps != spec.chunk_size:
@@ -77,7 +89,8 @@ def known(env: Env, policy: Bundle, record: Foreseen, schedule: Sequence[Trial],
         success, moment = again(env, policy, trial, suite=suite, step=middle + spec.chunk_size)
         if success != one.success:
             raise ValueError(f"{trial.of(suite).address} did not end as recorded: expected the same software as then")
-        going_on = moment and continued(env, policy, moment, times=times, seed=trial.seed)
+        luck = {"times": times, "seed": trial.seed, "calls": ASKED.calls}
+        going_on = moment and continued(env, policy, moment, **luck)
         chances.append(run(going_on) if going_on else float(success))
     values, endings = [one.v for one in here], [one.success for one in here]
     return {
