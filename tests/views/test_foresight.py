@@ -73,6 +73,20 @@ def test_the_auc_is_one_for_v_and_chance_for_q(decisions):
     assert "no pair" in foresight.told_apart(measure(alone), alone)
 
 
+def test_what_could_be_known_is_said_where_it_has_been_found_out(decisions):
+    known = {"continuations": 8, "truth_auc_half_way": 0.971, "truth_auc_half_way_interval": [0.923, 1.0]}
+    html = views.foresight_html(Foreseen({"knowable": known}, decisions))
+    assert "found by going on 8 times, has 0.97 (0.92 to 1.00): so much could be known" in html
+    for strange in (
+        None,
+        {},
+        "<b>",
+        {**known, "truth_auc_half_way": "<b>"},
+        {**known, "truth_auc_half_way_interval": [1]},
+    ):
+        assert "so much could be known" not in views.foresight_html(Foreseen({"knowable": strange}, decisions))
+
+
 def test_imagining_is_said_to_be_worth_it_only_if_it_is_shown(decisions):
     assert "V(s') is nearer to what comes true: V(s') by +0.2" in foresight.imagining(measure(decisions), decisions)
     alike = [Foresight(d.episode, 0, d.step, d.v, 1 - d.v, 0.5, d.success) for d in decisions]

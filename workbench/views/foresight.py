@@ -32,7 +32,8 @@ def foresight_html(foreseen: Foreseen, *, origin: str = "", save: bool = False) 
 
     `origin` is a word for where the decisions come from, such as "recorded"; `save` adds a link to them as a file.
     """
-    found, decisions = measure(foreseen.decisions), foreseen.decisions
+    decisions = foreseen.decisions
+    found = measure(decisions) | {"knowable": foreseen.about.get("knowable")}
     chip = tag("span", text(origin), class_="chip") if origin else ""
     said = f"{found['successes']} of {found['episodes']} episodes end in success, {found['decisions']} decisions"
     link = _save(foreseen) if save else ""
@@ -142,7 +143,22 @@ def told_apart(found: Mapping[str, Any], decisions: Decisions) -> str:
         f"{number(found[f'{key}_auc_at_equal_step'])} ({_ends(*found[f'{key}_auc_interval'])}) with {name}"
         for key, name in (("value", "V(s')"), ("q", "Q(s, a)"))
     ]
-    return f"Over all steps, of pairs at the same one: {said[0]}, {said[1]}; {CHANCE} is chance."
+    knowable = _knowable(found)
+    return f"Over all steps, of pairs at the same one: {said[0]}, {said[1]}; {CHANCE} is chance.{knowable}"
+
+
+def _knowable(found: Mapping[str, Any]) -> str:
+    """What could be known half-way, where `workbench bench knowable` has found it out; empty elsewhere."""
+    try:
+        known, value = found["knowable"], float(found["value_auc_half_way"])
+        times, chance = int(known["continuations"]), float(known["truth_auc_half_way"])
+        low, high = map(float, known["truth_auc_half_way_interval"])
+    except (LookupError, TypeError, ValueError):  # a file may say anything
+        return ""
+    return (
+        f" Half-way V(s') has {number(value)}. The chance of success from there, found by going on {times} times, has "
+        f"{number(chance)} ({_ends(low, high)}): so much could be known."
+    )
 
 
 def imagining(found: Mapping[str, Any], decisions: Decisions) -> str:
