@@ -9,7 +9,7 @@ from point_world import PointWorld, at_once, scripted
 
 from workbench import control, hindsight
 from workbench.control import tap
-from workbench.hindsight import continued, oracle, with_futures, with_true_futures
+from workbench.hindsight import continued, oracle, value_of_truth, with_futures, with_true_futures
 from workbench.models.bundle import tiny
 from workbench.planning import run
 from workbench.planning.best_of_n import plan_events
@@ -120,6 +120,16 @@ def test_the_best_of_true_futures_proposes_what_planning_does_and_values_what_is
         assert one.values.shape == (1, 2) and not np.array_equal(one.values, other.values)
     assert plan.candidates[plan.best].value == max(candidate.value for candidate in plan.candidates)
     assert env.steps == 0 and unmoved(env, moment)
+
+
+def test_the_value_of_what_was_really_seen_is_that_of_the_true_futures_way(bundle):
+    env, settings = PointWorld(), replace(QUICK, candidates=1, seed=5)
+    moment = start(env)
+    plan = run(with_true_futures(env, bundle, bundle, settings)(moment, 5))
+    for action in plan.candidates[0].actions:
+        env.step(action)
+    value = run(value_of_truth(bundle, bundle, moment, env.observe(), settings))
+    assert value == pytest.approx(plan.candidates[0].value, abs=1e-6)
 
 
 def test_the_chance_of_success_is_the_share_of_continuations_that_succeed(bundle, monkeypatch):

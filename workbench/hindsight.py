@@ -2,8 +2,8 @@
 
 `oracle` chooses by what becomes of each candidate; `with_true_futures` values the states that the candidates really
 lead to, instead of imagined ones. From the policy alone to best of N with true futures is what values are worth; from
-best of N to there, what imagining costs; from there to the oracle, what values do not see. `continued` finds the chance
-of success from a state: where the policy's luck decides, no value tells outcomes apart.
+best of N to there, what imagining costs; from there to the oracle, what values do not see. `value_of_truth` is the
+value of one true future; `continued` finds the chance of success from there: where luck decides, no value can know.
 """
 
 from collections.abc import Sequence
@@ -17,6 +17,7 @@ from workbench.envs.base import Env
 from workbench.latents import Latents
 from workbench.models.bundle import Bundle
 from workbench.planning import run
+from workbench.planning.aggregate import aggregate
 from workbench.planning.best_of_n import Planning
 from workbench.planning.seeds import continuation_seed, decision_seed
 from workbench.planning.settings import PlanSettings
@@ -66,12 +67,27 @@ def with_true_futures(env: Env, policy: Bundle, planner: Bundle, settings: PlanS
         work = Planning(policy, planner, moment, replace(settings, futures=1, seed=seed), None)
         latents = yield from work.propose(None, False)
         after = [_after(env, moment, candidate, policy.spec.cameras) for candidate in work.candidates]
-        with torch.no_grad():
-            latents = replace(latents, text=planner.text.embed(moment.instruction))
-            latents = with_futures(planner, latents, moment.observation, after)
-        return work.plan((yield from work.value(latents)))
+        return work.plan((yield from _value(work, latents, after)))
 
     return decide
+
+
+def value_of_truth(
+    policy: Bundle, planner: Bundle, moment: Moment, after: Observation, settings: PlanSettings
+) -> Events:
+    """V(s'), in [0, 1], of what was really seen after the first candidate's chunk: what imagining does not spoil."""
+    work = Planning(policy, planner, moment, replace(settings, candidates=1, futures=1), None)
+    latents = yield from work.propose(None, False)
+    samples = yield from _value(work, latents, [after])
+    return float(aggregate(samples.ravel(), settings.aggregation))
+
+
+def _value(work: Planning, latents: Latents, after: Sequence[Observation]) -> Events:
+    """Value samples of the states that the candidates' chunks have led to, one observation each."""
+    with torch.no_grad():
+        latents = replace(latents, text=work.planner.text.embed(work.moment.instruction))
+        latents = with_futures(work.planner, latents, work.moment.observation, after)
+    return (yield from work.value(latents))
 
 
 def continued(env: Env, policy: Bundle, moment: Moment, *, times: int, seed: int, calls: int) -> Events:

@@ -7,7 +7,7 @@ from point_world import PointWorld, at_once, scripted
 
 from workbench import control
 from workbench.bench import knowable
-from workbench.bench.knowable import again, known, main, played
+from workbench.bench.knowable import again, known, main, numbers, played
 from workbench.foresight import Foreseen, Foresight, record
 from workbench.models.bundle import tiny
 from workbench.platforms import PLATFORMS
@@ -32,31 +32,40 @@ def knowing(monkeypatch):
 
 def test_chances_are_counted_where_the_half_way_values_are_asked(bundle):
     env, schedule = PointWorld(horizon=12), dict(enumerate(trials(2, 12, seed=0)))
-    played = [again(env, bundle, trial, suite="points", step=8) for trial in schedule.values()]
-    endings = [success for success, _ in played]
+    replays = [again(env, bundle, trial, suite="points") for trial in schedule.values()]
+    endings, moments = [success for success, _ in replays], [moments.get(8) for _, moments in replays]
     assert 2 < sum(endings) < 10, "some are near enough"
     decisions = [
         Foresight(episode, 0, step, 0.1 + 0.5 * (not success), 0.5, 0.0, success)
-        for episode, (success, moment) in enumerate(played)
+        for episode, (success, moment) in enumerate(zip(endings, moments, strict=True))
         for step in ((0, 4, 8) if moment else (0, 4))
     ]
-    found = known(env, bundle, Foreseen({"suite": "points"}, decisions), schedule, times=3)
+    found = known(env, bundle, bundle, Foreseen({"suite": "points"}, decisions), schedule, times=3)
     assert found["continuations"] == 3 and len(found["chances_half_way"]) == 12
-    for chance, (success, moment) in zip(found["chances_half_way"], played, strict=True):
+    for chance, success, moment in zip(found["chances_half_way"], endings, moments, strict=True):
         assert chance == float(success) if moment is None else chance in (0.0, 0.333, 0.667, 1.0)
     assert found["truth_auc_half_way"] > 0.9 and found["value_truth_correlation_half_way"] < -0.5
     assert found["luck_decides_half_way"] == sum(0 < chance < 1 for chance in found["chances_half_way"])
 
 
+def test_values_of_what_was_seen_are_of_the_episodes_that_had_not_ended():
+    here = [Foresight(episode, 0, 4, 0.5, 0.5, 0.0, won) for episode, won in enumerate((True, False, True, False))]
+    found = numbers(here, [1.0, 0.0, 1.0, 0.5], {1: 0.3, 2: 0.2, 3: 0.1})
+    assert found["truth_auc_half_way"] == 1.0 and found["luck_decides_half_way"] == 1
+    assert found["seen_auc_half_way"] == 0.5, "one success between two failures"
+    assert found["value_truth_correlation_half_way"] is None, "values that are all alike say nothing"
+    assert numbers(here, [1.0, 0.0, 1.0, 0.5], {})["seen_auc_half_way"] is None
+
+
 def test_episodes_that_end_otherwise_are_refused(bundle):
     env, schedule = PointWorld(horizon=12), dict(enumerate(trials(2, 2, seed=0)))
-    success, _ = again(env, bundle, schedule[0], suite="points", step=8)
+    success, _ = again(env, bundle, schedule[0], suite="points")
     recorded = Foreseen({"suite": "points"}, [Foresight(0, 0, 4, 0.5, 0.5, 0.0, not success)])
     with pytest.raises(ValueError, match="points/0/0 did not end as recorded"):
-        known(env, bundle, recorded, schedule, times=1)
+        known(env, bundle, bundle, recorded, schedule, times=1)
     other = replace(bundle, spec=replace(WHOLE, execute_steps=3))
     with pytest.raises(ValueError, match="executed whole, got 3 steps of 4"):
-        known(env, other, recorded, schedule, times=1)
+        known(env, other, bundle, recorded, schedule, times=1)
 
 
 def test_the_episodes_of_a_record_are_found_again_even_where_it_was_stopped_early():
@@ -76,8 +85,14 @@ def test_the_command_asks_for_the_policy_of_the_record(tmp_path, bundle, monkeyp
     from workbench import files
     from workbench.models import checkpoints
 
-    monkeypatch.setattr(checkpoints, "load", lambda name: bundle)
-    about = {"checkpoint": "mini", "checkpoints": {"policy": {"sha256": "0" * 64}}, "suite": "libero_mini", "seed": 0}
+    monkeypatch.setattr(checkpoints, "load_pair", lambda policy, planner: (bundle, bundle))
+    about = {
+        "checkpoint": "mini",
+        "planner": "mini",
+        "checkpoints": {"policy": {"sha256": "0" * 64}},
+        "suite": "libero_mini",
+        "seed": 0,
+    }
     files.write_json(tmp_path / "found.json", record(Foreseen(about, [Foresight(0, 0, 0, 0.5, 0.5, 0.0, True)])))
     with pytest.raises(ValueError, match="expected the policy of the record, 000000000000"):
         main([str(tmp_path / "found.json")])

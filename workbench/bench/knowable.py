@@ -3,7 +3,9 @@
 RECORD is a file of `workbench bench foresight`. Its episodes are played again, and where the half-way values are asked,
 at the end of that decision's chunk, the policy alone goes on so many times with other luck. The share that succeeds is
 the chance of success from there: where it is neither 0 nor 1, luck decides. Its AUC is about the best that a value of
-that state can have (a little below it, because the chance is counted and not known).
+that state can have (a little below it, because the chance is counted and not known). Between it and the AUC of V(s') of
+imagined futures lies that of V(s') of what was really seen there: what is lost above it the value does not see, what
+is lost below it was imagined wrongly.
 """
 
 import argparse
@@ -20,12 +22,13 @@ from workbench.envs.base import Env
 from workbench.envs.process import ProcessEnv
 from workbench.envs.suites import suite as find_suite
 from workbench.foreseeing import ASKED
-from workbench.foresight import MOST_BYTES, Foreseen, half_way, open_record, rounded
-from workbench.hindsight import continued
+from workbench.foresight import MOST_BYTES, Foreseen, Foresight, half_way, open_record, rounded
+from workbench.hindsight import continued, value_of_truth
 from workbench.models import checkpoints
 from workbench.models.bundle import Bundle
 from workbench.planning import run
 from workbench.planning.events import Decided
+from workbench.planning.seeds import decision_seed
 from workbench.provenance import provenance
 from workbench.rollout import Trial, propose, run_suite, trials
 from workbench.statistics import auc, auc_interval, spearman
@@ -37,22 +40,23 @@ def main(options: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="workbench bench knowable", description=__doc__)
     parser.add_argument("record", type=Path, help="file of `workbench bench foresight --out`")
     parser.add_argument("--checkpoint", help="the policy of the record, by name or folder (default: the name in it)")
+    parser.add_argument("--planner-checkpoint", help="its planner (default: the name in it)")
     parser.add_argument("--continuations", type=int, default=8, metavar="N", help="an episode (default: 8)")
     parser.add_argument("--out", type=Path, help="also write the record with these numbers to this JSON file")
     given = parser.parse_args(options)
     record = open_record(given.record)
-    policy = checkpoints.load(given.checkpoint or record.about["checkpoint"])
-    if policy.sha256 != (wanted := record.about["checkpoints"]["policy"]["sha256"]):
-        raise ValueError(
-            f"expected the policy of the record, {wanted[:12]}, got {policy.sha256[:12]}: give --checkpoint"
-        )
+    names = (given.checkpoint or record.about["checkpoint"], given.planner_checkpoint or record.about["planner"])
+    policy, planner = checkpoints.load_pair(*names)
+    for role, bundle in (("policy", policy), ("planner", planner)):
+        if bundle.sha256 != (wanted := record.about["checkpoints"][role]["sha256"]):
+            raise ValueError(f"expected the {role} of the record, {wanted[:12]}, got {bundle.sha256[:12]}: name it")
     if given.continuations < 1:
         raise ValueError(f"--continuations: expected 1 or more, got {given.continuations}")
     suite = find_suite(record.about["suite"])
     schedule = played(record, len(suite.tasks))
     env = ProcessEnv(suite.name, image_size=policy.spec.render_size)
     try:
-        found = known(env, policy, record, schedule, times=given.continuations)
+        found = known(env, policy, planner, record, schedule, times=given.continuations)
     finally:
         env.close()
     for name, number in found.items():
@@ -74,8 +78,11 @@ def played(record: Foreseen, tasks: int) -> dict[int, Trial]:
     return {episode: known[task_of[episode], place] for episode, place in places.items()}
 
 
-def known(env: Env, policy: Bundle, record: Foreseen, schedule: Mapping[int, Trial], *, times: int) -> dict[str, Any]:
-    """The numbers, named as in `foresight.measure`; `truth_` is the chance of success, V(s') is held against it.
+def known(
+    env: Env, policy: Bundle, planner: Bundle, record: Foreseen, schedule: Mapping[int, Trial], *, times: int
+) -> dict[str, Any]:
+    """The numbers, named as in `foresight.measure`: `truth_` is the chance of success, `seen_` is V(s') of what was
+    really seen (of the episodes that had not ended by then).
 
     `schedule` are the record's episodes (`played`). ValueError if one does not end as it did then.
     """
@@ -83,28 +90,39 @@ def known(env: Env, policy: Bundle, record: Foreseen, schedule: Mapping[int, Tri
     if spec.execute_steps != spec.chunk_size:
         raise ValueError(f"expected chunks executed whole, got {spec.execute_steps} steps of {spec.chunk_size}")
     here = [one for one in record.decisions if one.step == middle]
-    chances = []
+    chances, seen = [], {}
     for one in tqdm(here, unit="episode", desc=f"going on {times} times from half-way"):
         trial, suite = schedule[one.episode], record.about["suite"]
-        success, moment = again(env, policy, trial, suite=suite, step=middle + spec.chunk_size)
+        success, moments = again(env, policy, trial, suite=suite)
         if success != one.success:
             raise ValueError(f"{trial.of(suite).address} did not end as recorded: expected the same software as then")
-        luck = {"times": times, "seed": trial.seed, "calls": ASKED.calls}
-        going_on = moment and continued(env, policy, moment, **luck)
-        chances.append(run(going_on) if going_on else float(success))
-    values, endings = [one.v for one in here], [one.success for one in here]
+        if (then := moments.get(middle + spec.chunk_size)) is None:
+            chances.append(float(success))
+            continue
+        now = moments[middle]
+        settings = replace(ASKED, seed=decision_seed(trial.seed, middle))
+        seen[one.episode] = run(value_of_truth(policy, planner, now, then.observation, settings))
+        chances.append(run(continued(env, policy, then, times=times, seed=trial.seed, calls=ASKED.calls)))
+    return {"continuations": times} | numbers(here, chances, seen)
+
+
+def numbers(here: Sequence[Foresight], chances: Sequence[float], seen: Mapping[int, float]) -> dict[str, Any]:
+    """What the chances of success, and the values of what was really seen (by episode), say of these decisions."""
+    endings = [one.success for one in here]
+    values, won = list(seen.values()), [one.success for one in here if one.episode in seen]
     return {
-        "continuations": times,
         "truth_auc_half_way": rounded(auc(chances, endings)),
         "truth_auc_half_way_interval": rounded(auc_interval(chances, endings)),
-        "value_truth_correlation_half_way": rounded(spearman(values, chances)),
+        "seen_auc_half_way": rounded(auc(values, won)),
+        "seen_auc_half_way_interval": rounded(auc_interval(values, won)),
+        "value_truth_correlation_half_way": rounded(spearman([one.v for one in here], chances)),
         "luck_decides_half_way": sum(0 < chance < 1 for chance in chances),
         "chances_half_way": [round(chance, 3) for chance in chances],
     }
 
 
-def again(env: Env, policy: Bundle, trial: Trial, *, suite: str, step: int) -> tuple[bool, Moment | None]:
-    """Whether the recorded episode succeeds, and the moment of its decision at `step`; None if it has ended by then."""
+def again(env: Env, policy: Bundle, trial: Trial, *, suite: str) -> tuple[bool, dict[int, Moment]]:
+    """Whether the recorded episode succeeds, and the moments of its decisions by control step."""
     moments: dict[int, Moment] = {}
 
     def decide(moment: Moment, seed: int) -> Events:
@@ -115,4 +133,4 @@ def again(env: Env, policy: Bundle, trial: Trial, *, suite: str, step: int) -> t
             moments[event.step] = event.plan.moment
 
     (result,) = run(tap(run_suite(env, policy.spec, decide, [trial], suite=suite), keep))
-    return result.success, moments.get(step)
+    return result.success, moments
