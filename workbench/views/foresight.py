@@ -152,12 +152,13 @@ def _knowable(found: Mapping[str, Any]) -> str:
     try:
         known, value = found["knowable"], float(found["value_auc_half_way"])
         times, chance = int(known["continuations"]), float(known["truth_auc_half_way"])
+        seen = float(known["seen_auc_half_way"])
         low, high = map(float, known["truth_auc_half_way_interval"])
     except (LookupError, TypeError, ValueError):  # a file may say anything
         return ""
     return (
-        f" Half-way V(s') has {number(value)}. The chance of success from there, found by going on {times} times, has "
-        f"{number(chance)} ({_ends(low, high)}): so much could be known."
+        f" Half-way V(s') has {number(value)}, of what was really seen then {number(seen)}. The chance of success from "
+        f"there, found by going on {times} times, has {number(chance)} ({_ends(low, high)}): so much could be known."
     )
 
 
