@@ -9,7 +9,8 @@ import pytest
 
 from workbench import moments
 from workbench.app.engine import Engine
-from workbench.app.settings import DEFAULT, KNOBS, OWN, PRESETS, brought, build, cost_html
+from workbench.app.settings import DEFAULT, KNOBS, OWN, PRESETS, brought, build, cost_html, drawer
+from workbench.diffusion.levels import MAX_SEED
 from workbench.moments import RecordedMoment
 from workbench.planning.settings import PlanSettings
 
@@ -107,6 +108,7 @@ def test_a_field_for_a_number_may_be_empty_and_names_itself_when_it_is_out_of_ra
         controls = build(engine, first())
     seed, level = controls.by_name["seed"], controls.by_name["sigma_min"]
     assert (seed.preprocess(None), seed.preprocess(3.0), level.preprocess(0.25)) == (None, 3, 0.25)
+    assert seed.preprocess(MAX_SEED) == MAX_SEED, "moments bring large ones along"
     for field, wrong, said in (
         (seed, -1, "seed .*: expected 0 or more, got -1"),
         (level, float("inf"), "last noise level .*: expected a number, got inf"),
@@ -116,6 +118,13 @@ def test_a_field_for_a_number_may_be_empty_and_names_itself_when_it_is_out_of_ra
         with pytest.raises(gr.Error, match=said) as caught:
             field.preprocess(wrong)
         assert not caught.value.print_exception
+
+
+def test_what_has_been_measured_meanwhile_is_said_when_the_drawer_opens(engine):
+    with gr.Blocks() as demo:
+        drawer(engine, first())
+    (sidebar,) = (block for block in demo.blocks.values() if isinstance(block, gr.Sidebar))
+    assert (sidebar._id, "expand") in [target for dependency in demo.fns.values() for target in dependency.targets]
 
 
 def test_presets_are_the_two_in_sight():

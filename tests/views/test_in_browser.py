@@ -80,7 +80,7 @@ def test_the_cross_fade_mixes_now_and_imagined(page):
     page.locator("input.mix").fill("40")
     page.locator(".card .imagined").first.evaluate(
         "element => Promise.all(element.getAnimations().map(animation => animation.finished))"
-    )  # the pictures fade in for a second
+    )  # the pictures fade in
     assert opacity(page, ".card .imagined") == pytest.approx(0.4)
 
 

@@ -21,8 +21,8 @@ QUESTIONS = {"v": "V(s')", "q": "Q(s, a)"}
 """What the value is asked about: imagined futures, or the actions themselves."""
 
 MOST_CONTINUATIONS = 5
-LARGEST = 1e9
-"""What a field takes that has no bounds of its own; seeds are below 2 ** 32."""
+LARGEST = 2.0**53
+"""What a field takes that has no bounds of its own: so far a browser counts in whole numbers."""
 EXECUTING = {
     "label": "continuations, when executed",
     "info": "How often the policy goes on after each candidate, every time with another seed. Five take about five "
@@ -128,7 +128,7 @@ def build(engine: Engine, first: RecordedMoment, *, executes: bool = False, open
     # A moment brings a seed and a noise level along, which cost nothing: what they set need not be asked about.
     costly = [by_name[name] for name in (*KNOBS, "value")] + ([often] if executes else [])
     gr.on(
-        [control.change for control in costly],
+        [*([opened] if opened else []), *(control.change for control in costly)],
         on_change,
         inputs,
         cost,
