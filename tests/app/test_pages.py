@@ -599,6 +599,26 @@ def test_another_moment_while_a_plan_is_made_is_what_stays_on_the_page(page):
         expect(page.locator("#board .facts")).to_contain_text("libero_mini_hard/3", timeout=MINUTES)
 
 
+@pytest.mark.parametrize("button", ["#plan", "#winner"])
+def test_what_was_asked_about_one_moment_is_not_done_to_another_that_came_first(page, button):
+    first, second = page.locator("#moments button").nth(0), page.locator("#moments button").nth(1)
+    second.click()
+    expect(page.locator("#board .facts")).to_contain_text("libero_mini_hard/3", timeout=MINUTES)
+    held = []
+    page.route("**/queue/join*", lambda route: route.continue_() if held else held.append(route))
+    page.locator(button).click()
+    while not held:
+        page.wait_for_timeout(50)
+    first.click()
+    expect(page.locator("#board .facts")).to_contain_text("libero_mini_hard/0", timeout=MINUTES)
+    held[0].continue_()  # the button's request is slower than the one that was made after it
+    page.wait_for_timeout(1500)
+    chip(page, "recorded")
+    expect(page.locator("#plan")).to_be_visible()
+    page.locator("#plan").click()
+    expect(page.locator("#board .chip")).to_contain_text("live", timeout=MINUTES)
+
+
 def test_settings_say_what_they_cost_and_are_obeyed(page):
     page.locator("#settings .toggle-button").click()
     total = page.locator("#settings .cost tr").nth(1).locator("td").nth(1)

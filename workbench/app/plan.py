@@ -18,16 +18,25 @@ from workbench.app.turns import Loading
 from workbench.moments import RecordedMoment
 
 PICK_CARD = """element.addEventListener('click', (event) => {
-  if (event.target.closest('[data-steer]')) trigger('submit', event.target.closest('plan-target').choice);
+  if (event.target.closest('[data-steer]')) {
+    const { moment } = document.querySelector('#board plan-board').dataset;
+    trigger('submit', { ...event.target.closest('plan-target').choice, moment });
+  }
   const card = event.target.closest('.card');
   if (card && !event.target.closest('button, label')) trigger('select', { index: Number(card.dataset.candidate) });
 });"""
 
 PICK_OFFER = """element.addEventListener('click', (event) => {
   const offer = event.target.closest('[data-execute]');
-  if (offer) trigger('select', { index: Number(offer.dataset.execute) });
+  const { moment } = document.querySelector('#board plan-board').dataset;
+  if (offer) trigger('select', { index: Number(offer.dataset.execute), moment });
 });"""
 
+SEEN = """(...given) => {
+  const board = document.querySelector('#board plan-board');
+  return [...given.slice(0, -1), board ? board.dataset.moment : ''];
+}"""
+"""What a button was pressed in front of: a click on another moment may reach the server before it."""
 
 Shown = tuple[Any, Any, Any]
 """HTML, or `gr.skip()` for what stays, for each component of `Page.shown`."""
@@ -45,6 +54,8 @@ class Page:
     reveal: gr.Button
     cancel: gr.Button
     pin: gr.Button
+    seen: gr.Textbox
+    """Never shown: the address of the moment on the board as a button is pressed (`SEEN`), the last of its inputs."""
     beside: gr.HTML
     """The pinned runs."""
     board: gr.HTML
@@ -98,7 +109,8 @@ def lay_out(parts: Parts) -> Page:
     first = Board(parts.default, parts.engine)
     board = gr.HTML(first.html(), elem_id="board", js_on_load=PICK_CARD, apply_default_css=False)
     truth = gr.HTML("", elem_id="truth", js_on_load=PICK_OFFER, apply_default_css=False)
-    return Page(strip, preset, plan, winner, reveal, cancel, pin, beside, board, truth)
+    seen = gr.Textbox(visible=False)
+    return Page(strip, preset, plan, winner, reveal, cancel, pin, seen, beside, board, truth)
 
 
 def opens(demo: gr.Blocks, parts: Parts, page: Page, controls: Controls) -> None:
@@ -135,7 +147,7 @@ def plans(parts: Parts, page: Page, controls: Controls) -> None:
 
     def on_plan(data: dict, request: gr.Request) -> Iterator[Shown]:
         session, choice = parts.session(request), controls.read(data)
-        board = session.shown
+        board = pressed(session, data[page.seen])
         moment = board.moment
         board.begin(choice.settings)
         plan = lambda: parts.engine.plan(moment, choice.settings, choice.checkpoint, choice.planner)  # noqa: E731
@@ -144,10 +156,10 @@ def plans(parts: Parts, page: Page, controls: Controls) -> None:
         yield from ended(session, board)
 
     def on_yours(event: gr.EventData, request: gr.Request) -> Iterator[Shown]:
-        session = parts.session(request)
-        board = session.shown
+        session, choice = parts.session(request), event._data or {}
+        board = pressed(session, choice.get("moment"))
         with one_line():
-            steer = board.steer(event._data or {})
+            steer = board.steer(choice)
         plan = board.plan
         board.begin_yours()
         add = lambda: parts.engine.add(plan, steer)  # noqa: E731
@@ -162,20 +174,23 @@ def plans(parts: Parts, page: Page, controls: Controls) -> None:
     # In the browser, so that a click on *Plan* right after it finds it done.
     ensembles = [controls.by_name["futures"], controls.by_name["values"]]
     page.preset.input(None, page.preset, ensembles, js=f"(name) => ({json.dumps(PRESETS)})[name]", **QUIET)
-    page.plan.click(on_plan, controls.inputs, page.shown, **RUN)
+    page.plan.click(on_plan, controls.inputs | {page.seen}, page.shown, js=SEEN, **RUN)
     page.board.submit(on_yours, None, page.shown, **RUN)
 
 
 def executes(parts: Parts, page: Page, controls: Controls) -> None:
     """The truth: of the winner, of all, of the card that is looked at."""
 
-    def on_winner(request: gr.Request, often: int) -> Iterator[Shown]:
-        yield from execute(parts, request, [parts.session(request).shown.plan.best], int(often))
+    def on_winner(request: gr.Request, often: int, seen: str) -> Iterator[Shown]:
+        board = pressed(parts.session(request), seen)
+        yield from execute(parts, request, [board.plan.best], int(often))
 
-    def on_reveal(request: gr.Request, often: int) -> Iterator[Shown]:
+    def on_reveal(request: gr.Request, often: int, seen: str) -> Iterator[Shown]:
+        pressed(parts.session(request), seen)
         yield from execute(parts, request, None, int(often))
 
     def on_offer(event: gr.EventData, request: gr.Request, often: int) -> Iterator[Shown]:
+        pressed(parts.session(request), event.moment)
         yield from execute(parts, request, [event.index], int(often))
 
     def on_card(event: gr.EventData, request: gr.Request) -> str:
@@ -183,8 +198,8 @@ def executes(parts: Parts, page: Page, controls: Controls) -> None:
             return parts.session(request).shown.pick(event.index)
 
     page.board.select(on_card, None, page.truth, **QUIET)
-    page.winner.click(on_winner, controls.continuations, page.shown, **RUN)
-    page.reveal.click(on_reveal, controls.continuations, page.shown, **RUN)
+    page.winner.click(on_winner, [controls.continuations, page.seen], page.shown, js=SEEN, **RUN)
+    page.reveal.click(on_reveal, [controls.continuations, page.seen], page.shown, js=SEEN, **RUN)
     page.truth.select(on_offer, controls.continuations, page.shown, **RUN)
 
 
@@ -204,6 +219,17 @@ def pins(parts: Parts, page: Page) -> None:
 
     page.pin.click(on_pin, None, page.beside, **QUIET)
     page.beside.select(on_unpin, None, page.beside, **QUIET)
+
+
+def pressed(session: Session, seen: str | None) -> Board:
+    """The board in front of which a button was pressed; an error that nobody sees if it is gone: nothing is to be done.
+
+    A handler that just ended, without having shown anything, would empty the page.
+    """
+    board = session.shown
+    if board.moment.address != seen:
+        raise gr.Error("the page has turned to another moment", visible=False, print_exception=False)
+    return board
 
 
 def ended(session: Session, board: Board) -> Iterator[Shown]:

@@ -130,6 +130,7 @@ def cards_html(
         _bar(plan, pictures, chips, progress, note),
         tag("div", tag("div", *cards, class_="cards"), aside, class_="columns"),
         class_="wb board",
+        data_moment=plan.moment.address,
         data_truth="yes" if executed else "no",
         data_busy="no" if progress is None else "yes",
     )
