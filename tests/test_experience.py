@@ -3,6 +3,7 @@
 import argparse
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from workbench import files
@@ -55,6 +56,19 @@ def test_straying_rollouts_start_where_the_others_do(run_folder, tmp_path):
     assert FIRST_TRAINING_SEED == 2**31
 
 
+def test_rollouts_for_a_planning_model_are_the_same_episodes(run_folder, tmp_path):
+    for decisions_only in (False, True):
+        how = {"out": tmp_path, "decisions_only": decisions_only, "workers": 1}
+        assert len(list(collect_rollouts(str(run_folder / "run/toy"), "libero_mini", episodes=1, **how))) == 1
+    whole, seldom = [readers.read(source) for source in readers.find(tmp_path)]
+    assert (seldom.stride, whole.stride) == (8, 1) and len(seldom) == len(whole)
+    assert np.array_equal(seldom.actions, whole.actions)
+    for step in (0, 8, 16, len(whole) - 1):
+        assert np.allclose(seldom.proprio[step], whole.proprio[step], atol=1e-12)
+        for camera in ("primary", "wrist"):
+            assert np.array_equal(seldom.images[camera][step], whole.images[camera][step])
+
+
 def test_two_rounds(run_folder, monkeypatch, capsys):
     bundle = checkpoints.load(run_folder / "run/toy")
     net = {key: value for key, value in dict(bundle.denoiser.net.config).items() if not key.startswith("_")}
@@ -63,7 +77,7 @@ def test_two_rounds(run_folder, monkeypatch, capsys):
     monkeypatch.setattr(recipes, "PRESETS", {"toy": toy})
     options = argparse.Namespace(
         preset="toy", data=str(run_folder / "data"), out=str(run_folder / "run"), suite=["libero_mini"], episodes=2,
-        stray=0.3, evaluate=1, set=[], workers=1, seed=0, ray=None,
+        stray=0.3, decisions_only=True, evaluate=1, set=[], workers=1, seed=0, ray=None,
     )  # fmt: skip
     for number in (1, 2):
         experience.run(argparse.Namespace(**vars(options), round=number))

@@ -108,6 +108,8 @@ def test_a_moment_has_no_simulator_behind_it():
     assert moment.snapshot is None and moment.address == "go.hdf5#demo_3@4"
     assert np.array_equal(moment.observation.images["wrist"], episode.images["wrist"][4])
     assert np.array_equal(moment.observation.proprio, episode.proprio[4])
+    seldom = recordings.moment_at(replace(episode, stride=3), 5)  # nobody looked since step 3
+    assert seldom.address.endswith("@3") and np.array_equal(seldom.observation.proprio, episode.proprio[3])
     for wrong in (-1, 10):
         with pytest.raises(ValueError, match="expected 0 to 9"):
             recordings.moment_at(episode, wrong)

@@ -9,6 +9,7 @@ from point_world import PointWorld, at_once, scripted
 
 from workbench import control, rollout
 from workbench.control import act, alone, best_of_n, decider
+from workbench.data import windows
 from workbench.envs.base import Env
 from workbench.models.bundle import tiny
 from workbench.planning import run
@@ -117,6 +118,22 @@ def test_recording_pairs_each_action_with_what_was_seen_before_it(bundle, knowin
     assert np.allclose(moved, point_world.SPEED * episode.actions[:-1, :2].clip(-1, 1))
     assert np.allclose(episode.proprio[-1, 2:4], env.position)  # the solved state is seen, too
     assert not episode.actions[-1].any()
+
+
+def test_what_only_decisions_see_is_what_is_seen_there(bundle, knowing):
+    def recorded(**options):
+        start = Start(0, 0, seed=0, address="x")
+        env = PointWorld(wind=0.0)
+        return run(run_episode(env, LIBERO, alone(bundle, calls=1), start, record=True, **options)).episode
+
+    whole, seldom = recorded(), recorded(decisions_only=True)
+    last, stride = len(whole) - 1, LIBERO.execute_steps
+    assert seldom.stride == stride and whole.stride == 1 and (seldom.success, len(seldom)) == (True, last + 1)
+    assert np.array_equal(seldom.actions, whole.actions)
+    for step in range(last + 1):
+        there = windows.observed(step, last + 1, stride)
+        assert np.array_equal(seldom.proprio[step], whole.proprio[there])
+        assert all(np.array_equal(seldom.images[c][step], whole.images[c][there]) for c in LIBERO.cameras)
 
 
 def test_the_horizon_ends_an_episode(bundle, monkeypatch):

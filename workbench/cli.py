@@ -257,6 +257,11 @@ def _tasks(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--tasks", type=whole(0, 1000), nargs="+", metavar="N", help="only these of the suite's tasks")
 
 
+def _decisions_only(parser: argparse.ArgumentParser) -> None:
+    said = "a checkpoint's rollouts: only what decisions see and the end is rendered, enough for a planning model"
+    parser.add_argument("--decisions-only", action="store_true", default=None, help=said)
+
+
 def _collect(commands: argparse._SubParsersAction) -> None:
     parser = _command(commands, "collect", "demonstrations and failures, or rollouts of a checkpoint")
     parser.add_argument("--suite", default="libero_mini", help=SUITES)
@@ -265,6 +270,7 @@ def _collect(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--failures", type=whole(0, 1_000_000), help="perturbed, in total; default: none")
     parser.add_argument("--checkpoint", help="rollouts of this policy instead of the scripted expert")
     parser.add_argument("--sigma-min", type=float, help="its last noise level, default: its own; lower, it strays more")
+    _decisions_only(parser)
     parser.add_argument("--out", required=True, help="folder of episodes; one that was stopped continues")
     parser.add_argument("--seed", type=SEED, default=0, help="of everything that is drawn")
     parser.add_argument("--workers", type=whole(1, 256), help="simulator processes; default: 2")
@@ -348,6 +354,7 @@ def _experience(commands: argparse._SubParsersAction) -> None:
         "--episodes", type=whole(2, 1_000_000), default=120, help="rollouts a suite, half of them straying"
     )
     parser.add_argument("--stray", type=float, default=0.3, help="last noise level of those that stray")
+    _decisions_only(parser)
     parser.add_argument("--evaluate", type=whole(1, 10_000), default=40, help="episodes a suite, before and after")
     parser.add_argument(
         "--set",

@@ -29,6 +29,7 @@ class Rollout:
     number: int
     seed: int
     sigma_min: float | None
+    decisions_only: bool
     path: str
 
 
@@ -52,13 +53,15 @@ def collect_rollouts(
     tasks: Sequence[int] | None = None,
     seed: int = 0,
     sigma_min: float | None = None,
+    decisions_only: bool = False,
     workers: int | None = 2,
     ray: str | None = None,
 ) -> Generator[RolledOut, None, list[RolledOut]]:
     """Roll out `checkpoint` alone for `episodes` in total, evenly over `tasks`, or all of the suite's.
 
     `sigma_min`: last noise level of its actions (default: its own); at a low one it strays more, which is what a
-    planning model has to know about. The placements are the same ones. Writes
+    planning model has to know about. The placements are the same ones. `decisions_only` renders only what decisions
+    see and how it ends, all that planning models are asked about: their `Episode.stride` is a chunk. Writes
     `OUT/all_episodes/SUITE/rollout_*.hdf5`. `ray` is the address of a cluster whose machines
     share `out`. Raises ValueError for an unknown suite or checkpoint.
     """
@@ -67,11 +70,11 @@ def collect_rollouts(
     digest = checkpoints.read_config(checkpoints.resolve(checkpoint))["files"]["denoiser.safetensors"][:8]
     known = find_suite(suite)
     folder, chosen = Path(out) / "all_episodes" / known.name, known.choose(tasks)
-    strays = "" if sigma_min is None else f"_sigma{sigma_min:g}"
+    how = ("" if sigma_min is None else f"_sigma{sigma_min:g}") + ("_decisions" if decisions_only else "")
     jobs = [
         Rollout(
             str(checkpoints.resolve(checkpoint)), suite, number % len(known.tasks), number, seed, sigma_min,
-            str(folder / f"rollout_{digest}_seed{seed}{strays}_{number:05d}.hdf5"),
+            decisions_only, str(folder / f"rollout_{digest}_seed{seed}{how}_{number:05d}.hdf5"),
         )
         for number in islice((number for number in count() if number % len(known.tasks) in chosen), episodes)
     ]  # fmt: skip
@@ -96,7 +99,8 @@ def run_job(job: Rollout) -> tuple[bool, int]:
         policy = replace(policy, spec=replace(policy.spec, sigma_min=job.sigma_min))
     start = training_seed(job.seed, zlib.crc32(job.suite.encode()), job.task, 1_000_000 + job.number)
     begin = Start(job.task, None, seed=start % 2**31, reset_seed=start)
-    ended = run(run_episode(env, policy.spec, alone(policy, calls=policy.spec.calls), begin, record=True))
+    decide, kept = alone(policy, calls=policy.spec.calls), {"record": True, "decisions_only": job.decisions_only}
+    ended = run(run_episode(env, policy.spec, decide, begin, **kept))
     writers.write_rollout(job.path, ended.episode, seed=start, kind="policy")
     return ended.success, ended.steps
 

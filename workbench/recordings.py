@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from workbench import runtime
-from workbench.data import readers
+from workbench.data import readers, windows
 from workbench.data.check import check_episodes
 from workbench.data.forms import Source
 from workbench.data.pictures import open_file
@@ -96,9 +96,13 @@ def _self_contained(path: Path) -> None:
 
 
 def moment_at(episode: Episode, step: int) -> Moment:
-    """What the robot saw and felt at `step`, without a snapshot. ValueError for a step that it has not."""
+    """What the robot saw and felt at `step`, or when it was last observed before, without a snapshot.
+
+    ValueError for a step that it has not.
+    """
     if not 0 <= step < len(episode):
         raise ValueError(f"step: expected 0 to {len(episode) - 1}, got {step}")
+    step = windows.observed(step, len(episode), episode.stride)
     images = {camera: np.asarray(pictures[step]) for camera, pictures in episode.images.items()}
     observation = Observation(images, np.asarray(episode.proprio[step], float))
     return Moment(observation, episode.instruction, f"{Path(episode.address).name}@{step}")

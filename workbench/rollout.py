@@ -51,17 +51,20 @@ def run_episode(
     *,
     cameras: Sequence[str] = (),
     record: bool = False,
+    decisions_only: bool = False,
     hand: Hand | None = None,
 ) -> Events:
     """Run one episode; yields `Decided`, `Stepped` and at last one `EpisodeEnded`, which it also returns.
 
     `decide` is `control.alone`, `control.best_of_n` or any other way to decide. `cameras` are rendered at every
     step for somebody watching. With `record` all of the policy's cameras are rendered, and the last event carries
-    the `Episode`: one more observation than control steps, the last beside an action that rests. Through `hand`
-    somebody may pause it and change things (`interventions`).
+    the `Episode`: one more observation than control steps, the last beside an action that rests. `decisions_only`
+    records only what decisions see and how it ends, which is far less to render. Through `hand` somebody may pause it
+    and change things (`interventions`).
     """
     env.reset(start.task, start.init, start.seed if start.reset_seed is None else start.reset_seed)
-    watch, tape = union(spec.cameras if record else (), cameras), _Tape()
+    watch = union(spec.cameras if record and not decisions_only else (), cameras)
+    tape = _Tape(spec.execute_steps if decisions_only else 1)
     events = act(env, spec, decide, seed=start.seed, watch=watch, address=start.address, hand=hand)
     yield from tap(events, tape.see if record else None)
     episode = tape.episode(env, spec, start.address) if record else None
@@ -71,9 +74,10 @@ def run_episode(
 
 
 class _Tape:
-    """What a recorded episode consists of: each action with the observation before it."""
+    """What a recorded episode consists of: each action with the observation before it, or the last one in sight."""
 
-    def __init__(self) -> None:
+    def __init__(self, stride: int) -> None:
+        self.stride = stride
         self.before: list[Observation] = []
         self.actions: list[np.ndarray] = []
         self._now: Observation | None = None
@@ -84,14 +88,15 @@ class _Tape:
         elif isinstance(event, Intervened):
             self._now = event.observation
         elif isinstance(event, Stepped):
-            assert self._now is not None, "recording renders every step"
+            assert self._now is not None, "every step comes after a decision"
             self.before.append(self._now)
             self.actions.append(np.asarray(event.action))
-            self._now = event.observation
+            if self.stride == 1:
+                self._now = event.observation
 
     def episode(self, env: Env, spec: PlatformSpec, address: str) -> Episode:
         """The state in which it ended is part of it: nothing else shows what success looks like."""
-        last = self._now or env.observe(spec.cameras)
+        last = self._now if self._now is not None and self.stride == 1 else env.observe(spec.cameras)
         seen, rest = [*self.before, last], np.zeros(spec.action_dim)
         if self.actions and spec.absolute:
             rest = self.actions[-1]  # resting is repeating the last target
@@ -105,6 +110,7 @@ class _Tape:
             success=env.success,
             score=getattr(env, "score", None),
             address=address,
+            stride=self.stride,
         )
 
 

@@ -204,6 +204,8 @@ class Episode:
     address: str = ""
     score: float | None = None
     """Degree of success in [0, 1] where somebody judged it (ALOHA, METHOD.md 5.5); None: all or nothing."""
+    stride: int = 1
+    """Control steps from one observation to the next; those in between repeat it. The last step has one of its own."""
 
     @property
     def reward(self) -> float:

@@ -1,6 +1,7 @@
 """LeRobot data sets: there and back without loss, the published files and columns, and what is broken in one."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -142,6 +143,8 @@ def test_data_sets_as_others_write_them(tmp_path):
 def test_episodes_that_do_not_go_together(tmp_path):
     with pytest.raises(ValueError, match="expected the cameras, sizes and dimensions of the first"):
         lerobot_out.write(tmp_path / "a", [(recorded(3), True), (recorded(3, size=8), True)], fps=20, robot="x")
+    with pytest.raises(ValueError, match="one in 8: collect it without --decisions-only"):
+        lerobot_out.write(tmp_path / "a", [(replace(recorded(9), stride=8), False)], fps=20, robot="x")
     with pytest.raises(ValueError, match="at least one episode"):
         lerobot_out.write(tmp_path / "a", [], fps=20, robot="x")
     assert not (tmp_path / "a").exists()

@@ -2,10 +2,12 @@
 
 import json
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from workbench.data import windows
 from workbench.data.samples import Samples, make_sample
 from workbench.types import Episode
 
@@ -94,3 +96,13 @@ def test_demonstrations_alone():
 def test_no_data_at_all():
     with pytest.raises(IndexError):
         Samples([], chunk_size=2, gamma=0.9).sample(0, 0.0)
+
+
+def test_samples_begin_and_end_where_something_was_observed():
+    rollout = replace(numbered_episode(13, offset=0, success=True), stride=4)
+    samples = Samples([], [rollout], chunk_size=4, gamma=0.9)
+    found = {samples.locate(index, 0.9)[1] for index in range(len(samples))}
+    assert found == {0, 4, 8, 12}
+    assert {windows.future_index(step, 13, 4) for step in found} == {4, 8, 12}
+    with pytest.raises(ValueError, match="observed every 4 steps, expected a divisor of the chunk of 6"):
+        Samples([], [rollout], chunk_size=6, gamma=0.9).locate(0, 0.9)

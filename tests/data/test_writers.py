@@ -1,5 +1,7 @@
 """What the writers refuse, and that a stop leaves no half file. Round trips are in test_readers."""
 
+from dataclasses import replace
+
 import h5py
 import numpy as np
 import pytest
@@ -65,3 +67,16 @@ def test_no_instruction_leads_out_of_the_folder(words):
     with pytest.raises(ValueError, match="instruction: expected up to 200 characters without slashes"):
         demonstration_name(words)
     assert demonstration_name("put it down: (slowly) let go!") == "put_it_down:_(slowly)_let_go!_demo.hdf5"
+
+
+def test_how_often_it_was_observed_is_written_down(tmp_path):
+    path = tmp_path / "r.hdf5"
+    write_rollout(path, make_episode())
+    assert [readers.read(source).stride for source in readers.find(path)] == [1]
+    write_rollout(path, replace(make_episode(), stride=8))
+    assert [readers.read(source).stride for source in readers.find(path)] == [8]
+    for wrong in (0, "often", 1.5):
+        with h5py.File(path, "r+") as file:
+            file.attrs["stride"] = wrong
+        with pytest.raises(ValueError, match="r.hdf5: expected the attribute stride as 1 or more steps"):
+            readers.read(readers.find(path)[0])

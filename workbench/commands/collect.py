@@ -14,6 +14,7 @@ def run(options: argparse.Namespace) -> None:
         _refuse(options, "a policy's rollouts", failures="they fail on their own", image_size="they have its own size")
         _roll_out(options)
         return
+    _refuse(options, "scripted experts", sigma_min="they have no noise", decisions_only="theirs are for policies, too")
     from workbench.collect import Collected, collect
     from workbench.envs.suites import other_robots
 
@@ -54,6 +55,7 @@ def _roll_out(options: argparse.Namespace) -> None:
         tasks=options.tasks,
         seed=options.seed,
         sigma_min=options.sigma_min,
+        decisions_only=bool(options.decisions_only),
         workers=processes(options),
         ray=options.ray,
     )

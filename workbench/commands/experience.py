@@ -52,6 +52,7 @@ def _collect(policy: Path, suite: str, sigma_min: float | None, options: argpars
         out=options.data,
         seed=options.round,
         sigma_min=sigma_min,
+        decisions_only=bool(options.decisions_only),
         workers=processes(options),
         ray=options.ray,
     )

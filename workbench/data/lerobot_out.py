@@ -80,6 +80,11 @@ class _Writer:
         self._table: Any = None
 
     def add(self, episode: Episode, demonstration: bool) -> None:
+        if episode.stride > 1:
+            raise ValueError(
+                f"{episode.address}: expected an observation at every step, this one has one in {episode.stride}: "
+                "collect it without --decisions-only"
+            )
         features = _features(episode, self.video, self.fps)
         if not self.features:
             self.features = features

@@ -107,7 +107,8 @@ class HDF5Source(Source):
             pictures = {
                 camera: self._pictures(group, name, len(actions)) for camera, name in _datasets(group, form).items()
             }
-        return Episode(self.instruction, pictures, actions, proprio, self.success, self.address, self.score)
+            stride = _stride(group)
+        return Episode(self.instruction, pictures, actions, proprio, self.success, self.address, self.score, stride)
 
     def _pictures(self, group: h5py.Group, name: str, length: int) -> LazyPictures:
         dataset = group[name]
@@ -198,6 +199,14 @@ def _ending(group: h5py.Group, form: Form) -> tuple[bool, float | None]:
     if not (np.isscalar(score) and not isinstance(score, str | bytes) and 0 <= score <= 1):
         raise ValueError(f"{group.file.filename}: expected a success_score from 0 to 1, got {score!r}")
     return bool(success), float(score)
+
+
+def _stride(group: h5py.Group) -> int:
+    """Steps from one observation to the next; ValueError if the file claims what cannot be."""
+    stride = group.attrs.get("stride", 1)
+    if not (np.isscalar(stride) and isinstance(stride, int | np.integer) and stride >= 1):
+        raise ValueError(f"{group.file.filename}: expected the attribute stride as 1 or more steps, got {stride!r}")
+    return int(stride)
 
 
 def _datasets(group: h5py.Group, form: Form) -> dict[str, str]:

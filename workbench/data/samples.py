@@ -92,12 +92,21 @@ class Samples:
         return len(self.epoch)
 
     def locate(self, index: int, coin: float) -> tuple[Episode, int, Kind]:
-        """Episode, step and kind of an item; `coin`, from [0, 1), decides between a rollout's two kinds."""
+        """Episode, step and kind of an item; `coin`, from [0, 1), decides between a rollout's two kinds.
+
+        A step between two observations gives way to the earlier of them. ValueError for an episode that is not observed
+        where chunks end.
+        """
         part, number = self.epoch.locate(int(index))
-        episode, step = windows.locate(self._ends[part], number)
+        place, step = windows.locate(self._ends[part], number)
+        episode = self.episodes[part][place]
+        if self.chunk_size % episode.stride:
+            wanted = f"expected a divisor of the chunk of {self.chunk_size}"
+            raise ValueError(f"{episode.address}: observed every {episode.stride} steps, {wanted}: collect it anew")
+        step = windows.observed(step, len(episode), episode.stride)
         world_model = coin < self.world_model_probability
         kind: Kind = "policy" if part == "demonstrations" else "world_model" if world_model else "value"
-        return self.episodes[part][episode], step, kind
+        return episode, step, kind
 
     def sample(self, index: int, coin: float) -> Sample:
         """The item itself, with its pictures read."""

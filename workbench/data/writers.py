@@ -105,6 +105,8 @@ def write_episode(group: h5py.Group, episode: Episode, form: Form, *, jpeg: bool
 def _describe(group: h5py.Group, episode: Episode) -> None:
     group.attrs["success"] = bool(episode.success)
     group.attrs["task_description"] = episode.instruction
+    if episode.stride > 1:
+        group.attrs["stride"] = episode.stride
     if episode.score is not None:
         group.attrs["success_score"] = episode.score
 

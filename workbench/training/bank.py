@@ -5,7 +5,7 @@ next worker, only reads.
 """
 
 import hashlib
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from workbench import files, images
+from workbench.data import windows
+from workbench.data.pictures import LazyPictures
 from workbench.models.tokenizer import Tokenizer
 from workbench.platforms import PlatformSpec
 from workbench.types import Episode
@@ -55,16 +57,18 @@ class LatentBank:
         return self._latents[episode.address]
 
     def _encode(self, episode: Episode) -> Float[Tensor, "steps v c h w"]:
+        shown = [windows.observed(step, len(episode), episode.stride) for step in range(len(episode))]
+        steps, of_step = np.unique(shown, return_inverse=True)
         cameras = [
             torch.cat(
                 [
                     self.tokenizer.encode([part], size=self.spec.image_size, batch=len(part))[:, :, 0]
-                    for part in prepared(episode.images[camera], self.spec).split(32)
+                    for part in prepared(pictures_of(episode, camera, steps.tolist()), self.spec).split(32)
                 ]
             )
             for camera in self.spec.cameras
         ]
-        return torch.stack(cameras, 1).to(torch.bfloat16)
+        return torch.stack(cameras, 1).to(torch.bfloat16)[of_step]
 
     def _path(self, episode: Episode) -> Path:
         side = np.shape(episode.images[self.spec.cameras[0]][0])
@@ -72,13 +76,18 @@ class LatentBank:
         return self.folder / f"{hashlib.sha256(name.encode()).hexdigest()[:24]}.safetensors"
 
 
-def prepared(pictures: Sequence[np.ndarray], spec: PlatformSpec) -> Float[Tensor, "steps 3 size size"]:
+def prepared(pictures: Iterable[np.ndarray], spec: PlatformSpec) -> Float[Tensor, "steps 3 size size"]:
     """Recorded pictures as the tokenizer takes them, in [-1, 1]; recordings went through JPEG already."""
     small = [
-        images.prepare(picture, size=spec.image_size, jpeg=False, center_crop=spec.center_crop)
-        for picture in pictures[:]
+        images.prepare(picture, size=spec.image_size, jpeg=False, center_crop=spec.center_crop) for picture in pictures
     ]
     return torch.from_numpy(np.stack(small)).permute(0, 3, 1, 2).float() / 127.5 - 1
+
+
+def pictures_of(episode: Episode, camera: str, steps: Sequence[int]) -> Iterable[np.ndarray]:
+    """A camera's pictures at some steps; those in a file are read in one go."""
+    pictures = episode.images[camera]
+    return pictures.read(steps) if isinstance(pictures, LazyPictures) else (pictures[step] for step in steps)
 
 
 def split(episodes: Sequence[Episode], held_out: float) -> tuple[list[Episode], list[Episode]]:

@@ -71,7 +71,8 @@ def source_html(place: str, episode: str, step: int) -> str:
 def _facts(episode: Episode, name: str) -> str:
     end = "success" if episode.success else "failure"
     chip = tag("span", end, class_=f"chip {'good' if episode.success else 'bad'}")
-    return chip + tag("small", text(f"{name} · {len(episode)} steps"))
+    seen = f", observed every {episode.stride} and at the end" if episode.stride > 1 else ""
+    return chip + tag("small", text(f"{name} · {len(episode)} steps{seen}"))
 
 
 def _controls(step: int, last: int) -> str:
