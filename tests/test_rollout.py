@@ -9,8 +9,8 @@ from point_world import PointWorld, at_once, scripted
 
 from workbench import control, rollout
 from workbench.control import act, alone, best_of_n, decider
-from workbench.data import windows
 from workbench.envs.base import Env
+from workbench.interventions import Hand
 from workbench.models.bundle import tiny
 from workbench.planning import run
 from workbench.planning.best_of_n import plan_events
@@ -121,19 +121,30 @@ def test_recording_pairs_each_action_with_what_was_seen_before_it(bundle, knowin
 
 
 def test_what_only_decisions_see_is_what_is_seen_there(bundle, knowing):
+    spec = replace(LIBERO, execute_steps=2)
+
     def recorded(**options):
         start = Start(0, 0, seed=0, address="x")
         env = PointWorld(wind=0.0)
-        return run(run_episode(env, LIBERO, alone(bundle, calls=1), start, record=True, **options)).episode
+        return run(run_episode(env, spec, alone(bundle, calls=1), start, record=True, **options)).episode
 
     whole, seldom = recorded(), recorded(decisions_only=True)
-    last, stride = len(whole) - 1, LIBERO.execute_steps
-    assert seldom.stride == stride and whole.stride == 1 and (seldom.success, len(seldom)) == (True, last + 1)
+    last = len(whole) - 1
+    assert (seldom.stride, whole.stride) == (2, 1) and seldom.success and len(seldom) == last + 1 > 4
     assert np.array_equal(seldom.actions, whole.actions)
     for step in range(last + 1):
-        there = windows.observed(step, last + 1, stride)
+        there = seldom.observed(step)
         assert np.array_equal(seldom.proprio[step], whole.proprio[there])
         assert all(np.array_equal(seldom.images[c][step], whole.images[c][there]) for c in LIBERO.cameras)
+
+
+def test_what_only_decisions_see_needs_decisions_a_chunk_apart(bundle):
+    for spec, hand in ((LIBERO, None), (replace(LIBERO, execute_steps=2), Hand())):  # three of four steps, and two
+        events = run_episode(
+            PointWorld(), spec, alone(bundle, calls=1), Start(0, 0, seed=0), record=True, decisions_only=True, hand=hand
+        )  # fmt: skip
+        with pytest.raises(ValueError, match="decisions only: expected no hand, and chunks that end where"):
+            run(events)
 
 
 def test_the_horizon_ends_an_episode(bundle, monkeypatch):

@@ -61,7 +61,7 @@ def collect_rollouts(
 
     `sigma_min`: last noise level of its actions (default: its own); at a low one it strays more, which is what a
     planning model has to know about. The placements are the same ones. `decisions_only` renders only what decisions
-    see and how it ends, all that planning models are asked about: their `Episode.stride` is a chunk. Writes
+    see and how it ends, all that a closed loop asks a planning model about: `Episode.stride` says so. Writes
     `OUT/all_episodes/SUITE/rollout_*.hdf5`. `ray` is the address of a cluster whose machines
     share `out`. Raises ValueError for an unknown suite or checkpoint.
     """
@@ -70,11 +70,11 @@ def collect_rollouts(
     digest = checkpoints.read_config(checkpoints.resolve(checkpoint))["files"]["denoiser.safetensors"][:8]
     known = find_suite(suite)
     folder, chosen = Path(out) / "all_episodes" / known.name, known.choose(tasks)
-    how = ("" if sigma_min is None else f"_sigma{sigma_min:g}") + ("_decisions" if decisions_only else "")
+    strays = "" if sigma_min is None else f"_sigma{sigma_min:g}"
     jobs = [
         Rollout(
             str(checkpoints.resolve(checkpoint)), suite, number % len(known.tasks), number, seed, sigma_min,
-            decisions_only, str(folder / f"rollout_{digest}_seed{seed}{how}_{number:05d}.hdf5"),
+            decisions_only, str(folder / f"rollout_{digest}_seed{seed}{strays}_{number:05d}.hdf5"),
         )
         for number in islice((number for number in count() if number % len(known.tasks) in chosen), episodes)
     ]  # fmt: skip

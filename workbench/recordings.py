@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from workbench import runtime
-from workbench.data import readers, windows
+from workbench.data import readers
 from workbench.data.check import check_episodes
 from workbench.data.forms import Source
 from workbench.data.pictures import open_file
@@ -102,7 +102,7 @@ def moment_at(episode: Episode, step: int) -> Moment:
     """
     if not 0 <= step < len(episode):
         raise ValueError(f"step: expected 0 to {len(episode) - 1}, got {step}")
-    step = windows.observed(step, len(episode), episode.stride)
+    step = episode.observed(step)
     images = {camera: np.asarray(pictures[step]) for camera, pictures in episode.images.items()}
     observation = Observation(images, np.asarray(episode.proprio[step], float))
     return Moment(observation, episode.instruction, f"{Path(episode.address).name}@{step}")

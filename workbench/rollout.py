@@ -60,8 +60,13 @@ def run_episode(
     step for somebody watching. With `record` all of the policy's cameras are rendered, and the last event carries
     the `Episode`: one more observation than control steps, the last beside an action that rests. `decisions_only`
     records only what decisions see and how it ends, which is far less to render. Through `hand` somebody may pause it
-    and change things (`interventions`).
+    and change things (`interventions`), but not beside that: decisions are then not a chunk apart. ValueError for it.
     """
+    if decisions_only and (hand is not None or spec.chunk_size % spec.execute_steps):
+        raise ValueError(
+            "decisions only: expected no hand, and chunks that end where a decision is made; "
+            f"{spec.execute_steps} of {spec.chunk_size} steps are executed: record every step"
+        )
     env.reset(start.task, start.init, start.seed if start.reset_seed is None else start.reset_seed)
     watch = union(spec.cameras if record and not decisions_only else (), cameras)
     tape = _Tape(spec.execute_steps if decisions_only else 1)

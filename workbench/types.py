@@ -212,5 +212,9 @@ class Episode:
         """What the last step earns, in [0, 1]: the score, or whether it succeeded."""
         return float(self.success) if self.score is None else self.score
 
+    def observed(self, step: int) -> int:
+        """The step whose observation is the one at `step`."""
+        return step if step == len(self) - 1 else step - step % self.stride
+
     def __len__(self) -> int:
         return len(self.actions)

@@ -612,7 +612,7 @@ def test_what_was_asked_about_one_moment_is_not_done_to_another_that_came_first(
     first.click()
     expect(page.locator("#board .facts")).to_contain_text("libero_mini_hard/0", timeout=MINUTES)
     held[0].continue_()  # the button's request is slower than the one that was made after it
-    page.wait_for_timeout(1500)
+    expect(page.get_by_text("another moment has come in between")).to_be_visible(timeout=MINUTES)
     chip(page, "recorded")
     expect(page.locator("#plan")).to_be_visible()
     page.locator("#plan").click()

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -116,6 +117,15 @@ def test_broken_rollouts(tmp_path, name):
     with h5py.File(tmp_path / "bad.hdf5", "r+") as file:
         change(file)
     expect(tmp_path, "bad.hdf5", message)
+
+
+def test_a_gripper_observed_seldom_comes_farther_between_two_looks(tmp_path):
+    proprio = recorded(LENGTH).proprio.copy()
+    proprio[4, 2:5] = proprio[3, 2:5] + 0.4  # 0.69 m
+    for name, stride in (("step", 1), ("chunk", 4)):
+        write_rollout(tmp_path / f"{name}.hdf5", replace(recorded(LENGTH), proprio=proprio, stride=stride))
+    (bad,) = check(tmp_path).bad
+    assert "step.hdf5" in bad.address and "the gripper jumps 0.69 m at step 4" in bad.problems[0]
 
 
 def expect(folder: Path, name: str, message: str) -> None:

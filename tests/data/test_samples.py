@@ -105,4 +105,10 @@ def test_samples_begin_and_end_where_something_was_observed():
     assert found == {0, 4, 8, 12}
     assert {windows.future_index(step, 13, 4) for step in found} == {4, 8, 12}
     with pytest.raises(ValueError, match="observed every 4 steps, expected a divisor of the chunk of 6"):
-        Samples([], [rollout], chunk_size=6, gamma=0.9).locate(0, 0.9)
+        Samples([], [rollout], chunk_size=6, gamma=0.9)
+
+
+def test_what_is_shown_between_two_observations():
+    often, seldom = (replace(numbered_episode(11, offset=0, success=True), stride=stride) for stride in (1, 4))
+    assert [seldom.observed(step) for step in range(11)] == [0, 0, 0, 0, 4, 4, 4, 4, 8, 8, 10]
+    assert [often.observed(step) for step in range(11)] == list(range(11))

@@ -68,8 +68,3 @@ def test_nothing_is_located_outside(index):
         windows.locate(windows.ends([3, 5]), index)
     with pytest.raises(IndexError):
         windows.locate(windows.ends([]), 0)
-
-
-def test_what_is_shown_between_two_observations():
-    assert [windows.observed(step, 11, 4) for step in range(11)] == [0, 0, 0, 0, 4, 4, 4, 4, 8, 8, 10]
-    assert [windows.observed(step, 5, 1) for step in range(5)] == [0, 1, 2, 3, 4]

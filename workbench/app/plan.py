@@ -28,8 +28,9 @@ PICK_CARD = """element.addEventListener('click', (event) => {
 
 PICK_OFFER = """element.addEventListener('click', (event) => {
   const offer = event.target.closest('[data-execute]');
+  if (!offer) return;
   const { moment } = document.querySelector('#board plan-board').dataset;
-  if (offer) trigger('select', { index: Number(offer.dataset.execute), moment });
+  trigger('select', { index: Number(offer.dataset.execute), moment });
 });"""
 
 SEEN = """(...given) => {
@@ -182,16 +183,17 @@ def executes(parts: Parts, page: Page, controls: Controls) -> None:
     """The truth: of the winner, of all, of the card that is looked at."""
 
     def on_winner(request: gr.Request, often: int, seen: str) -> Iterator[Shown]:
-        board = pressed(parts.session(request), seen)
-        yield from execute(parts, request, [board.plan.best], int(often))
+        session = parts.session(request)
+        board = pressed(session, seen)
+        yield from execute(parts, session, board, [board.plan.best], int(often))
 
     def on_reveal(request: gr.Request, often: int, seen: str) -> Iterator[Shown]:
-        pressed(parts.session(request), seen)
-        yield from execute(parts, request, None, int(often))
+        session = parts.session(request)
+        yield from execute(parts, session, pressed(session, seen), None, int(often))
 
     def on_offer(event: gr.EventData, request: gr.Request, often: int) -> Iterator[Shown]:
-        pressed(parts.session(request), event.moment)
-        yield from execute(parts, request, [event.index], int(often))
+        session = parts.session(request)
+        yield from execute(parts, session, pressed(session, event.moment), [event.index], int(often))
 
     def on_card(event: gr.EventData, request: gr.Request) -> str:
         with one_line():
@@ -222,13 +224,11 @@ def pins(parts: Parts, page: Page) -> None:
 
 
 def pressed(session: Session, seen: str | None) -> Board:
-    """The board in front of which a button was pressed; an error that nobody sees if it is gone: nothing is to be done.
-
-    A handler that just ended, without having shown anything, would empty the page.
-    """
+    """The board in front of which a button was pressed; an error for the person at the page if it is gone."""
     board = session.shown
     if board.moment.address != seen:
-        raise gr.Error("the page has turned to another moment", visible=False, print_exception=False)
+        said = "another moment has come in between, and nothing was done: press again if it is about this one"
+        raise gr.Error(said, print_exception=False)
     return board
 
 
@@ -256,10 +256,10 @@ def reopen(parts: Parts, session: Session, run: str) -> RecordedMoment | None:
     return replace(moment, plan=plan)
 
 
-def execute(parts: Parts, request: gr.Request, indices: Sequence[int] | None, continuations: int) -> Iterator[Shown]:
+def execute(
+    parts: Parts, session: Session, board: Board, indices: Sequence[int] | None, continuations: int
+) -> Iterator[Shown]:
     """The truth of some candidates or of all: from the simulator, or as recorded where there is none."""
-    session = parts.session(request)
-    board = session.shown
     with one_line():
         board.check(indices)
     if why := parts.engine.cannot_execute():

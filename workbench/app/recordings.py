@@ -67,8 +67,9 @@ class Watched(Panel):
             raise ValueError("expected an episode and one of the pages to open it on: choose an episode first")
         if self.engine.spec is not None:
             recordings.fit(self.episode, self.engine.spec)
-        self.page, self.step = page, step
-        return recordings.moment_at(self.episode, step)
+        moment = recordings.moment_at(self.episode, step)
+        self.page, self.step = page, self.episode.observed(step)
+        return moment
 
     def _draw(self, result: Any) -> str:
         if isinstance(result, recordings.Recalled):

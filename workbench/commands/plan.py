@@ -82,6 +82,7 @@ def _recorded(options: argparse.Namespace) -> "Moment":
         raise ValueError(f"expected --execute none with --episode, got {options.execute}: it has no simulator")
     if step >= len(episode):
         raise ValueError(f"--step: expected 0 to {len(episode) - 1} in {episode.address}, got {step}")
+    step = episode.observed(step)
     images = {camera: np.asarray(pictures[step]) for camera, pictures in episode.images.items()}
     observation = Observation(images, np.asarray(episode.proprio[step]))
     return Moment(observation, episode.instruction, f"{episode.address}@{step}")

@@ -163,7 +163,7 @@ def _motion(opened: Source, episode: Episode) -> Iterator[str]:
     if opened.form.demonstrations and 2 * idle > len(episode):
         yield f"{idle} of {len(episode)} steps do nothing: prepare it again"
     jumps = np.linalg.norm(np.diff(episode.proprio[:, POSITION], axis=0), axis=1)
-    if len(jumps) and jumps.max() > FARTHEST:
+    if len(jumps) and jumps.max() > FARTHEST * episode.stride:
         yield f"the gripper jumps {jumps.max():.2f} m at step {int(jumps.argmax()) + 1}"
     lengths = np.linalg.norm(episode.proprio[:, QUATERNION], axis=1)
     if np.abs(lengths - 1).max() > 0.01:

@@ -72,12 +72,17 @@ class Samples:
         success_probability: float = 0.5,
         world_model_probability: float = 0.5,
     ):
+        self.chunk_size, self.gamma = chunk_size, gamma
         successes, failures = _by_success(rollouts)
         self.episodes: dict[mixing.Part, Sequence[Episode]] = {
             "demonstrations": demonstrations,
             "successes": successes,
             "failures": failures,
         }
+        for episodes in self.episodes.values():
+            if not isinstance(episodes, Episodes):  # those are checked as they are read
+                for episode in episodes:
+                    self._check(episode)
         self._ends = {part: windows.ends(_lengths(episodes)) for part, episodes in self.episodes.items()}
         steps = [int(ends[-1]) if len(ends) else 0 for ends in self._ends.values()]
         self.epoch = mixing.mix(
@@ -85,7 +90,6 @@ class Samples:
             demonstration_probability=demonstration_probability,
             success_probability=success_probability,
         )
-        self.chunk_size, self.gamma = chunk_size, gamma
         self.world_model_probability = world_model_probability
 
     def __len__(self) -> int:
@@ -100,13 +104,16 @@ class Samples:
         part, number = self.epoch.locate(int(index))
         place, step = windows.locate(self._ends[part], number)
         episode = self.episodes[part][place]
-        if self.chunk_size % episode.stride:
-            wanted = f"expected a divisor of the chunk of {self.chunk_size}"
-            raise ValueError(f"{episode.address}: observed every {episode.stride} steps, {wanted}: collect it anew")
-        step = windows.observed(step, len(episode), episode.stride)
+        self._check(episode)
+        step = episode.observed(step)
         world_model = coin < self.world_model_probability
         kind: Kind = "policy" if part == "demonstrations" else "world_model" if world_model else "value"
         return episode, step, kind
+
+    def _check(self, episode: Episode) -> None:
+        if self.chunk_size % episode.stride:
+            wanted = f"expected a divisor of the chunk of {self.chunk_size}"
+            raise ValueError(f"{episode.address}: observed every {episode.stride} steps, {wanted}: collect it anew")
 
     def sample(self, index: int, coin: float) -> Sample:
         """The item itself, with its pictures read."""

@@ -22,11 +22,6 @@ def action_chunk(actions: Float[np.ndarray, "steps a"], step: int, chunk_size: i
     return actions[np.minimum(np.arange(step, step + chunk_size), len(actions) - 1)]
 
 
-def observed(step: int, length: int, stride: int) -> int:
-    """The step whose observation is shown at `step`, in an episode observed every `stride` steps and at its end."""
-    return step if step == length - 1 else step - step % stride
-
-
 def returns(
     length: int, success: float, gamma: float, *, upstream_compatible: bool = False
 ) -> Float[np.ndarray, " steps"]:

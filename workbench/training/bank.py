@@ -15,7 +15,6 @@ from jaxtyping import Float
 from torch import Tensor
 
 from workbench import files, images
-from workbench.data import windows
 from workbench.data.pictures import LazyPictures
 from workbench.models.tokenizer import Tokenizer
 from workbench.platforms import PlatformSpec
@@ -57,8 +56,7 @@ class LatentBank:
         return self._latents[episode.address]
 
     def _encode(self, episode: Episode) -> Float[Tensor, "steps v c h w"]:
-        shown = [windows.observed(step, len(episode), episode.stride) for step in range(len(episode))]
-        steps, of_step = np.unique(shown, return_inverse=True)
+        steps, of_step = np.unique([episode.observed(step) for step in range(len(episode))], return_inverse=True)
         cameras = [
             torch.cat(
                 [

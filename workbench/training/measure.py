@@ -56,7 +56,8 @@ class Measurement:
     ) -> tuple[Latents, Latents]:
         random = np.random.default_rng(0)
         chosen = [episodes[i] for i in random.integers(len(episodes), size=WINDOWS)]
-        batch = self.batches.assemble([(e, int(random.integers(before or len(e))), mode) for e in chosen])
+        steps = [episode.observed(int(random.integers(before or len(episode)))) for episode in chosen]
+        batch = self.batches.assemble([(e, step, mode) for e, step in zip(chosen, steps, strict=True)])
         text = bundle.text(batch.tokens)
         truth = Latents(
             batch.x0,
