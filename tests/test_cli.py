@@ -17,10 +17,12 @@ import pytest
 from point_world import PointWorld
 
 from workbench.cli import main, stage
+from workbench.data.writers import write_rollout
 from workbench.models import checkpoints
 from workbench.models.bundle import tiny
 from workbench.platforms import PLATFORMS
 from workbench.runs import open_plan
+from workbench.types import Episode
 
 WORDS = "go to the left right up down"
 
@@ -227,6 +229,20 @@ def test_plan_from_a_saved_moment(points, tmp_path, checkpoint, monkeypatch):
     assert main([*words, "--out", str(tmp_path / "second")]) == 0
     first, second = open_plan(tmp_path / "first"), open_plan(tmp_path / "second")
     assert np.array_equal(first.candidates[1].actions, second.candidates[1].actions)
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize(("stride", "planned"), [(1, 7), (4, 4)])
+def test_plan_from_a_recorded_episode(tmp_path, checkpoint, stride, planned):
+    """Of one that was observed seldom, from where it was last observed."""
+    seen = [np.full((64, 64, 3), 10 * step, np.uint8) for step in range(10)]
+    pictures = {"wrist": seen, "primary": seen}
+    proprio = np.arange(10.0)[:, None] + np.zeros(9)
+    write_rollout(tmp_path / "r.hdf5", Episode("go up", pictures, np.zeros((10, 7)), proprio, False, stride=stride))
+    words = ["plan", "--checkpoint", checkpoint, "--episode", str(tmp_path / "r.hdf5"), "--step", "7", *QUICK]
+    assert main([*words, "--out", str(tmp_path / "plan")]) == 0
+    moment = open_plan(tmp_path / "plan").moment
+    assert moment.address.endswith(f"r.hdf5#0@{planned}") and moment.observation.proprio[0] == planned
 
 
 @pytest.mark.heavy

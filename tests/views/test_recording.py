@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 
@@ -28,6 +29,11 @@ def test_every_frame_is_there_and_the_primary_camera_comes_first():
     assert html.count("<polyline") == 7 + 9 and ">gripper<" in html
     assert "failure" in html and "ours/a.hdf5#0 · 12 steps" in html
     assert re.findall(r'data-open="([\w-]+)"', html) == ["plan", "what-if", "denoise"]
+
+
+def test_it_says_how_often_somebody_looked():
+    assert "a · 12 steps, observed every 4 and at the end" in recording_html(replace(make(), stride=4), "a")
+    assert "observed" not in recording_html(make(), "a")
 
 
 def test_a_long_one_is_bounded():

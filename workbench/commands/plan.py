@@ -2,10 +2,10 @@
 
 import argparse
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from tqdm import tqdm
 
 from workbench.commands.live import follow, load, simulator
@@ -75,17 +75,14 @@ def _shipped(options: argparse.Namespace) -> "Moment":
 
 def _recorded(options: argparse.Namespace) -> "Moment":
     from workbench.data import readers
-    from workbench.types import Moment, Observation
+    from workbench.recordings import moment_at
 
     episode, step = readers.read_address(options.episode), options.step or 0
     if options.execute != "none":
         raise ValueError(f"expected --execute none with --episode, got {options.execute}: it has no simulator")
     if step >= len(episode):
         raise ValueError(f"--step: expected 0 to {len(episode) - 1} in {episode.address}, got {step}")
-    step = episode.observed(step)
-    images = {camera: np.asarray(pictures[step]) for camera, pictures in episode.images.items()}
-    observation = Observation(images, np.asarray(episode.proprio[step]))
-    return Moment(observation, episode.instruction, f"{episode.address}@{step}")
+    return replace(moment_at(episode, step), address=f"{episode.address}@{episode.observed(step)}")
 
 
 def _reach(env: "Env", policy: "Bundle", options: argparse.Namespace, suite: str, task: int) -> "Moment":
