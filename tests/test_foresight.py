@@ -116,6 +116,7 @@ def test_foreseeing_gives_every_decision_what_came_of_it(bundle):
     about = parts[-1].about
     assert about["suite"] == "points" and about["seed"] == 3 and about["gamma"] == bundle.spec.gamma
     assert set(about["checkpoints"]) == {"policy", "planner"}
+    assert (about["futures"], about["values"]) == (SETTINGS.futures, SETTINGS.values)
 
 
 def test_partial_scores_are_part_of_what_came_true(bundle):

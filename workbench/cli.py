@@ -173,6 +173,11 @@ def _planning(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--variance-scale", action="store_true", help="noise levels of its own for every candidate, drawn as upstream's"
     )
+    group.add_argument(
+        "--same-noise",
+        action="store_true",
+        help="imagine and value all candidates from the same noise, which upstream does not",
+    )
     group.add_argument("--futures", type=whole(1, 32), default=3, help="imagined futures a candidate")
     group.add_argument("--future-calls", type=whole(1, 50), default=5, help="most network calls a future")
     group.add_argument("--values", type=whole(1, 32), default=5, help="value samples a future")
@@ -405,7 +410,10 @@ def _moments(commands: argparse._SubParsersAction) -> None:
 
 def _bench(commands: argparse._SubParsersAction) -> None:
     parser = _command(commands, "bench", "benchmarks, each against its reference in the same run")
-    names = "app, data, foresight, fuzz, knowable, latency, paper, path, planning, planning-quality, rollout or serve"
+    names = (
+        "app, candidates, data, foresight, fuzz, knowable, latency, paper, path, planning, planning-quality, rollout "
+        "or serve"
+    )
     parser.add_argument("name", metavar="NAME", help=names)
     parser.add_argument("options", nargs=argparse.REMAINDER, help="the benchmark's own options")
 

@@ -66,7 +66,7 @@ def foreseeing(
     Yields what `run_suite` does, an `Expected` before every `Decided`, and a `Shown` with the `Foreseen` so far after
     every episode. `pictures`: also decode the imagined ones.
     """
-    head = about(policy, planner, suite, seed=seed)
+    head = about(policy, planner, suite, seed=seed) | {"futures": settings.futures, "values": settings.values}
     found: list[Foresight] = []
     waiting: list[tuple[int, Expected]] = []
     decide = expecting(policy, planner, settings, pictures=pictures)

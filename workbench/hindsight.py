@@ -67,7 +67,7 @@ def with_true_futures(env: Env, policy: Bundle, planner: Bundle, settings: PlanS
         work = Planning(policy, planner, moment, replace(settings, futures=1, seed=seed), None)
         latents = yield from work.propose(None, False)
         after = [_after(env, moment, candidate, policy.spec.cameras) for candidate in work.candidates]
-        return work.plan((yield from _value(work, latents, after)))
+        return work.plan((yield from samples_of_truth(work, latents, after)))
 
     return decide
 
@@ -78,12 +78,17 @@ def value_of_truth(
     """V(s'), in [0, 1], of what was really seen after the first candidate's chunk: what imagining does not spoil."""
     work = Planning(policy, planner, moment, replace(settings, candidates=1, futures=1), None)
     latents = yield from work.propose(None, False)
-    samples = yield from _value(work, latents, [after])
-    return float(aggregate(samples.ravel(), settings.aggregation))
+    return float((yield from values_of_truth(work, latents, [after]))[0])
 
 
-def _value(work: Planning, latents: Latents, after: Sequence[Observation]) -> Events:
-    """Value samples of the states that the candidates' chunks have led to, one observation each."""
+def values_of_truth(work: Planning, latents: Latents, after: Sequence[Observation]) -> Events:
+    """V(s'), in [0, 1], of what was really seen after the chunk of each of a plan's candidates, in their order."""
+    samples = yield from samples_of_truth(work, latents, after)
+    return aggregate(samples.reshape(len(samples), -1), work.settings.aggregation)
+
+
+def samples_of_truth(work: Planning, latents: Latents, after: Sequence[Observation]) -> Events:
+    """The samples that such values are made of (n 1 v)."""
     with torch.no_grad():
         latents = replace(latents, text=work.planner.text.embed(work.moment.instruction))
         latents = with_futures(work.planner, latents, work.moment.observation, after)

@@ -8,7 +8,7 @@ from workbench.bench.planning import largest_difference, serial_plan
 from workbench.diffusion import noise
 from workbench.diffusion.samplers import schedule
 from workbench.models.bundle import tiny
-from workbench.planning import run
+from workbench.planning import run, seeds
 from workbench.planning.aggregate import aggregate
 from workbench.planning.best_of_n import plan_events
 from workbench.planning.events import Called, Imagined, Proposed, Valued
@@ -16,6 +16,8 @@ from workbench.planning.settings import PlanSettings
 from workbench.platforms import PLATFORMS
 from workbench.steps import denoise
 from workbench.types import Moment, Observation
+
+ENSEMBLES = seeds.ensemble_seeds
 
 
 @pytest.mark.heavy
@@ -162,6 +164,25 @@ def test_the_last_noise_level_is_the_candidates_own(small, monkeypatch):
     varied = levels(variance_scale=True)
     assert (varied[0], varied[2]) == pytest.approx((80 * higher, 4 * lower)) and 1 < higher < 3 and 0.1 < lower < 1
     assert varied[3:] == published[3:]
+
+
+def test_with_the_same_noise_equal_actions_are_worth_the_same(small, monkeypatch):
+    """Candidates that do the same differ, with noise of their own, by that noise alone."""
+    bundle, moment = small
+    few = PlanSettings(candidates=3, calls=1, futures=2, future_calls=2, values=2, value_calls=2, seed=5)
+    monkeypatch.setattr(seeds, "candidate_seeds", lambda seed, count: [seed] * count)  # all propose the same
+    monkeypatch.setattr(
+        seeds, "ensemble_seeds", lambda same, *, same_noise: ENSEMBLES([5, 6, 7], same_noise=same_noise)
+    )
+    own, same = (
+        run(plan_events(bundle, None, moment, settings=replace(few, same_noise=shared), pictures=False)).candidates
+        for shared in (False, True)
+    )
+    for one in (*own, *same):
+        np.testing.assert_allclose(one.actions, own[0].actions, atol=1e-6)
+    for one in same:
+        np.testing.assert_allclose(one.values, own[0].values, atol=1e-4)  # the first one's noise
+    assert np.abs(own[1].values - own[0].values).max() > 1e-3
 
 
 @pytest.mark.parametrize("learned, known", [("v", "100001110"), ("v_full", "111111110"), ("q", "111110000")])

@@ -29,3 +29,8 @@ def test_decisions_and_episodes_have_seeds_of_their_own():
 def test_the_same_question_has_the_same_seed():
     assert seeds.episode_seed(0, 2, 7) == seeds.episode_seed(0, 2, 7)
     assert seeds.continuation_seed(0, 1) != seeds.continuation_seed(0, 2)
+
+
+def test_ensembles_start_at_each_candidate_or_all_at_the_first():
+    assert seeds.ensemble_seeds([195, 196, 197], same_noise=False) == [195, 196, 197]
+    assert seeds.ensemble_seeds([195, 196, 197], same_noise=True) == [195, 195, 195]

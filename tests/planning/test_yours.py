@@ -60,6 +60,15 @@ def test_a_candidates_own_actions_and_seeds_have_its_value(small):
     np.testing.assert_allclose(ours.candidates[3].values, twin.values, atol=0.02)
 
 
+def test_with_the_same_noise_for_all_yours_has_it_too(small):
+    bundle, plan = small
+    plan = run(plan_events(bundle, None, plan.moment, settings=replace(FEW, same_noise=True)))
+    twin = plan.candidates[1]
+    ours = run(added_events(bundle, None, plan, twin.actions)).candidates[3]
+    assert ours.seed == FEW.seed + 3 != twin.seed
+    np.testing.assert_allclose(ours.values, twin.values, atol=0.02)
+
+
 def test_q_asks_about_the_actions(small):
     bundle, plan = small
     about_q = run(plan_events(bundle, None, plan.moment, settings=replace(FEW, value="q")))

@@ -99,6 +99,12 @@ def test_imagining_is_said_to_be_worth_it_only_if_it_is_shown(decisions):
     assert len(dots) == len(decisions)
 
 
+def test_the_command_that_asks_again_asks_as_much():
+    about = {"checkpoint": "mini", "suite": "s", "seed": 1}
+    assert foresight.command(about, 4) == "workbench bench foresight --checkpoint mini --suite s --episodes 4 --seed 1"
+    assert foresight.command(about | {"futures": 1, "values": 2}, 4).endswith(" --seed 1 --futures 1 --values 2")
+
+
 def test_the_page_escapes_what_a_file_says_and_its_decisions_can_be_kept(decisions):
     about = {"checkpoint": "<i>", "planner": "p", "suite": "s", "seed": 0, "commit": "0123456789abcdef"}
     html = views.foresight_html(Foreseen(about, decisions), origin="recorded", save=True)

@@ -11,6 +11,7 @@ nobody can see the outcome yet, the AUC is given for itself. The file has every 
 import argparse
 from collections.abc import Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +22,11 @@ from workbench import files
 from workbench.control import Events
 from workbench.envs.process import ProcessEnv
 from workbench.envs.suites import suite as find_suite
-from workbench.foreseeing import foreseeing
+from workbench.foreseeing import ASKED, foreseeing
 from workbench.foresight import Foreseen, record
 from workbench.models import checkpoints
 from workbench.planning.events import Decided
+from workbench.planning.settings import PlanSettings
 from workbench.platforms import PlatformSpec
 from workbench.provenance import provenance
 from workbench.rollout import EpisodeResult, trials
@@ -41,12 +43,19 @@ def main(options: Sequence[str]) -> int:
     parser.add_argument("--planner-checkpoint")
     parser.add_argument("--suite", default="libero_mini_hard")
     parser.add_argument("--episodes", type=int, default=40)
+    parser.add_argument("--futures", type=int, default=ASKED.futures, help="imagined a decision (default: 3)")
+    parser.add_argument("--values", type=int, default=ASKED.values, help="samples a future (default: 5)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, help="also write the numbers, and every decision's, to this JSON file")
     parser.add_argument("--sheet", type=Path, help="also write a picture: random decisions, now, imagined and real")
     given = parser.parse_args(options)
     found, seen = evaluate(
-        given.checkpoint, given.planner_checkpoint, given.suite, episodes=given.episodes, seed=given.seed
+        given.checkpoint,
+        given.planner_checkpoint,
+        given.suite,
+        episodes=given.episodes,
+        seed=given.seed,
+        settings=replace(ASKED, futures=given.futures, values=given.values),
     )
     for name, number in found.items():
         if name not in ("schema", "checkpoints", "by_decision"):
@@ -59,7 +68,13 @@ def main(options: Sequence[str]) -> int:
 
 
 def evaluate(
-    checkpoint: str, planner_checkpoint: str | None, suite: str, *, episodes: int, seed: int
+    checkpoint: str,
+    planner_checkpoint: str | None,
+    suite: str,
+    *,
+    episodes: int,
+    seed: int,
+    settings: PlanSettings = ASKED,
 ) -> tuple[dict[str, Any], "Seen"]:
     """What the planning model expects of a policy's evaluation episodes, and the truth: a `foresight.record` with
     what the pictures are worth, and pictures."""
@@ -68,7 +83,7 @@ def evaluate(
     schedule = trials(len(find_suite(suite).tasks), episodes, seed=seed)
     seen = Seen(policy.spec, ContactSheet(policy.spec.cameras))
     try:
-        events = foreseeing(env, policy, planner, schedule, suite=suite, seed=seed, pictures=True)
+        events = foreseeing(env, policy, planner, schedule, suite=suite, seed=seed, settings=settings, pictures=True)
         foreseen = observe(events, seen, total=len(schedule))
     finally:
         env.close()

@@ -22,6 +22,7 @@ SETTINGS = (
     "calls",
     "sigma_min",
     "variance_scale",
+    "same_noise",
     "futures",
     "future_calls",
     "values",

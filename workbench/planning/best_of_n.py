@@ -67,6 +67,7 @@ class Planning:
         self.worth = planner.question(settings.value)
         self.rows_at_once = rows_at_once
         self.seeds = seeds.candidate_seeds(settings.seed, settings.candidates)
+        self.starts = seeds.ensemble_seeds(self.seeds, same_noise=settings.same_noise)
         self.candidates: list[Candidate] = []
         self.done, self.total, self.seconds = 0, settings.rounds, Counter()
 
@@ -116,7 +117,7 @@ class Planning:
     @property
     def future_seeds(self) -> list[int]:
         """Seeds of all futures, one candidate's after another's."""
-        return [seed for start in self.seeds for seed in seeds.member_seeds(start, self.settings.futures)]
+        return [seed for start in self.starts for seed in seeds.member_seeds(start, self.settings.futures)]
 
     def value(
         self, latents: Latents, found: Callable[[np.ndarray, list[int]], np.ndarray] | None = None
@@ -126,7 +127,7 @@ class Planning:
         `found(values, rows)` is what finished samples mean, where that is not their values (`search`).
         """
         members, futures = self.settings.values, len(latents) // len(self.seeds)
-        each = [seed for start in self.seeds for _ in range(futures) for seed in seeds.member_seeds(start, members)]
+        each = [seed for start in self.starts for _ in range(futures) for seed in seeds.member_seeds(start, members)]
         asked = latents.repeat(members).ask(self.worth)
         calls = self.settings.member_calls("value") * (len(asked) // members)
         values = np.full(len(asked), np.nan)

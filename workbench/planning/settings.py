@@ -33,6 +33,9 @@ class PlanSettings:
     aggregation: str = "majority_mean"
     value: str = "v"
     """"v": V(s') of the imagined futures; "q": Q(s, a) of the actions, which imagines nothing."""
+    same_noise: bool = False
+    """Every candidate is imagined and valued from the same noise, the first one's, so that their values differ by what
+    they do and not by what was drawn for them. Upstream draws for each."""
     depth: int = 1
     """Chunks that are looked ahead: beyond the first, the policy goes on in every imagined future (`search`)."""
     seed: int = 0

@@ -89,7 +89,8 @@ def added_events(
     seed = max(one.seed for one in others) + 1 if seed is None else seed
     known = {field.name for field in fields(PlanSettings)}
     given = {name: value for name, value in plan.config.items() if name in known}
-    settings = replace(PlanSettings(**given), candidates=1, seed=seed)
+    settings = replace(PlanSettings(**given), candidates=1)
+    settings = settings if settings.same_noise else replace(settings, seed=seed)
     work = Planning(policy, planner, plan.moment, settings, None)
     moment, path = plan.moment, policy.spec.path
     latents = encode(policy, moment.observation, moment.instruction)

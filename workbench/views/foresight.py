@@ -182,6 +182,7 @@ def command(about: Mapping[str, Any], episodes: int) -> str:
     """The command that asks the same again."""
     given = {"checkpoint": about.get("checkpoint"), "suite": about.get("suite")}
     given |= {"episodes": episodes, "seed": about.get("seed")}
+    given |= {name: about[name] for name in ("futures", "values") if name in about}
     return "workbench bench foresight " + " ".join(f"--{name} {value}" for name, value in given.items())
 
 
