@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from point_world import TASKS, PointWorld, at_once, scripted
 
-from workbench import control, moments, rollout
+from workbench import control, files, moments, rollout
 from workbench.cli import main
 from workbench.envs.suites import Suite
 from workbench.models import checkpoints
@@ -139,6 +139,10 @@ def test_a_stopped_search_continues_and_finds_the_same(tmp_path, bundle):
             next(work)
         work.close()
     assert run(search(tmp_path / "b", bundle)) == whole
+    (progress,) = (tmp_path / "b/out").glob("*search.json")
+    older = files.read_json(progress)
+    del older["settings"]["same_noise"]  # of before that setting existed
+    files.write_json(progress, older)
     again = list(search(tmp_path / "b", bundle))
     assert not any(isinstance(event, Stepped) for event in again)
     strange = replace(bundle, sha256="another")

@@ -40,7 +40,7 @@ def expecting(policy: Bundle, planner: Bundle, settings: PlanSettings = ASKED, *
         encoded = encode(policy, moment.observation, moment.instruction, decodable=pictures)
         plan = yield from plan_events(policy, planner, moment, settings=here, pictures=pictures, encoded=encoded)
         chosen = plan.candidates[plan.best]
-        other = replace(here, candidates=1, seed=chosen.seed, value="q", depth=1)
+        other = replace(here, candidates=1, seed=chosen.seed, value="q", same_noise=False, depth=1)
         asks = Planning(policy, planner, moment, other, None)
         asks.candidates = [replace(chosen, index=0, futures={}, values=None)]
         samples = yield from asks.value((yield from asks.imagine(chosen.handle, False)))

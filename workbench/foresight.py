@@ -1,11 +1,11 @@
 """What a model expected of its decisions, and what came of them: one record of an evaluation, and its numbers.
 
 A file of `workbench bench foresight`: `schema`, package version and commit, `checkpoint`, `planner` and their
-`checkpoints` (name, sha256), `suite`, `seed`, `gamma`, `futures` and `values` (samples a decision and a future; without
-them: 3 and 5), the numbers of `measure`, and `by_decision`, a list a
-column with one entry a decision: `episode` (from 0, in the order in which they ran), `task`, `step` (control step),
-`v` and `q` (V(s') of the imagined futures and Q(s, a) of the actions, both in [0, 1]), `return` (the realised
-discounted return, counted from the end of the chunk, where the values are asked) and `success` (of the episode).
+`checkpoints` (name, sha256), `suite`, `seed`, `gamma`, `futures` (samples a decision; where it is missing, 3),
+`values` (samples a future; where it is missing, 5), the numbers of `measure`, and `by_decision`, a list a column with
+one entry a decision: `episode` (from 0, in the order in which they ran), `task`, `step` (control step), `v` and `q`
+(V(s') of the imagined futures and Q(s, a) of the actions, both in [0, 1]), `return` (the realised discounted return,
+counted from the end of the chunk, where the values are asked) and `success` (of the episode).
 `foreseeing` makes such decisions.
 """
 

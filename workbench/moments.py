@@ -24,7 +24,7 @@ from workbench.models.bundle import Bundle
 from workbench.planning.best_of_n import plan_events
 from workbench.planning.events import Decided
 from workbench.planning.seeds import decision_seed, episode_seed
-from workbench.planning.settings import PlanSettings
+from workbench.planning.settings import PlanSettings, completed
 from workbench.rollout import execute_candidates, propose
 from workbench.runs import open_plan, save_plan
 from workbench.types import Moment, Outcome, Plan
@@ -159,6 +159,7 @@ class _Search:
         if not progress.exists():
             return 0
         earlier = files.read_json(progress)
+        earlier["settings"] = completed(earlier.get("settings", {}))
         if {key: earlier.get(key) for key in self.identity} != self.identity:
             raise ValueError(
                 f"{progress} is of a search with another checkpoint or other settings: "

@@ -2,13 +2,12 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from workbench import files
 from workbench.control import Events
-from workbench.planning.settings import PlanSettings
+from workbench.planning.settings import completed
 from workbench.provenance import provenance
 from workbench.rollout import EpisodeResult, Trial
 from workbench.runs import check_folder
@@ -63,7 +62,7 @@ def continue_results(folder: Path, config: Mapping[str, Any]) -> list[EpisodeRes
 def _whole(config: Mapping[str, Any]) -> dict[str, Any]:
     """`config`, whose settings may be of a version that had fewer."""
     settings = config.get("settings")
-    return {**config, "settings": {**asdict(PlanSettings()), **settings}} if settings else dict(config)
+    return {**config, "settings": completed(settings)} if settings else dict(config)
 
 
 def save_results(results: Sequence[EpisodeResult], folder: str | Path, *, config: Mapping[str, Any]) -> None:

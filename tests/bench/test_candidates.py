@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from point_world import PointWorld, at_once, scripted
 
-from workbench import control
+from workbench import control, files
 from workbench.bench import candidates
 from workbench.bench.candidates import TRUE, VALUES, examined, lines, measure, moment_at
 from workbench.evaluation import Parts
@@ -24,10 +24,11 @@ GOOD, BAD, LUCK = [True, True], [False, False], [True, False]
 
 def test_what_choosing_could_gain_leaves_luck_out():
     lucky = measure([state([LUCK, LUCK, LUCK[::-1], LUCK[::-1]])])
-    assert lucky["chance"] == 0.5 and lucky["differing"] == 0
-    assert lucky["chance_sd"] == 0 and lucky["best"]["gain"] == -0.5, "the best of one luck lose under the other"
+    assert lucky["chance"] == 0.5 and lucky["differing"] == 1, "under the same luck they end differently"
+    assert lucky["chance_sd"] == 0
+    assert lucky["chosen_by_half_the_truth"]["gain"] == -0.5, "the best of one luck lose under the other"
     told = measure([state([GOOD, BAD, BAD, BAD]), state([BAD, BAD, GOOD, BAD])])
-    assert told["chance"] == 0.25 and told["differing"] == 2 and told["best"]["gain"] == 0.75
+    assert told["chance"] == 0.25 and told["differing"] == 2 and told["chosen_by_half_the_truth"]["gain"] == 0.75
     assert told["chance_sd"] == 0.5, "one of four: the (unbiased) standard deviation of 1, 0, 0, 0"
 
 
@@ -38,13 +39,14 @@ def test_values_gain_what_they_choose():
     assert by["v"]["gain"] == pytest.approx((0.5 + 2 / 3) / 2, abs=1e-3)
     assert by["q"]["gain"] == pytest.approx(-(0.5 + 1 / 3) / 2, abs=1e-3)
     assert by["v"]["order"] > 0.8 and by["q"]["order"] < -0.8
-    assert any(line.startswith("v ") and "+58.3 points" in line for line in lines(found))
+    assert by["v"]["ordered_states"] == 2
+    assert any(line.startswith("chosen by v ") and "+58.3 points" in line for line in lines(found))
 
 
-def test_the_share_of_noise_is_the_variance_that_goes_with_the_same_noise():
+def test_what_the_same_noise_takes_away_is_told():
     own, same = [0.0, 0.2, 0.4], [0.1, 0.2, 0.3]
     found = measure([state([GOOD, BAD, BAD], v=own, **{"v-same-noise": same})])
-    assert found["noise_share"] == pytest.approx(0.75)
+    assert found["gone_with_the_same_noise"] == pytest.approx(0.75)
 
 
 def test_without_a_state_it_is_said_what_to_do():
@@ -69,10 +71,43 @@ def test_a_state_is_examined_in_the_simulator(monkeypatch):
     assert measure([found])["states"] == 1
 
 
-def test_what_was_begun_goes_on_and_something_else_is_refused(tmp_path):
-    asked = {"suite": "points", "seed": 1}
-    assert candidates._begun(tmp_path / "states.json", asked) == []
-    candidates.files.write_json(tmp_path / "states.json", {"asked": asked, "states": [{"task": 0}]})
-    assert candidates._begun(tmp_path / "states.json", asked) == [{"task": 0}]
-    with pytest.raises(ValueError, match="begun with seed 1, not 2: give another --out"):
-        candidates._begun(tmp_path / "states.json", asked | {"seed": 2})
+@pytest.mark.parametrize(
+    "options, reason",
+    [
+        (["--continuations", "3"], "expected 2, 4, ..., of which halves are compared, got 3"),
+        (["--candidates", "1"], "--candidates: expected 2 or more, got 1"),
+        (["--states", "0"], "--states: expected 1 or more, got 0"),
+    ],
+)
+def test_what_cannot_be_measured_is_said_before_anything_is_played(tmp_path, options, reason):
+    with pytest.raises(ValueError, match=reason):
+        candidates.main([*options, "--out", str(tmp_path)])
+
+
+def test_what_was_begun_goes_on_and_states_of_another_kind_are_refused(tmp_path, monkeypatch, capsys):
+    """Also where what began it knew fewer settings."""
+    played = []
+
+    def spread(work, jobs, **how):
+        for job in jobs:
+            played.append((job.trial.task, job.trial.number))
+            ended = {"apart": {}, "successes": [], "values": {}}
+            rest = ended if job.trial.number == 1 else state([GOOD, BAD])
+            yield job, {"task": job.trial.task, "number": job.trial.number, "step": 8, **rest}
+
+    monkeypatch.setattr(candidates, "spread", spread)
+    few = ["--suite", "libero_mini", "--out", str(tmp_path)]
+    assert candidates.main([*few, "--states", "8"]) == 0 and len(played) == 8
+    path = tmp_path / "states.json"
+    begun = files.read_json(path)
+    del begun["asked"]["settings"]["same_noise"]
+    files.write_json(path, begun)
+    assert candidates.main([*few, "--states", "9"]) == 0 and len(played) == 9
+    assert "5 states, in 5 of them candidates end differently" in capsys.readouterr().out, "4 had ended before theirs"
+    found = files.read_json(tmp_path / "candidates.json")
+    assert found["states"] == 5 and found["checkpoint"] == "mini" and found["continuations"] == 2
+    with pytest.raises(ValueError, match="was begun with seed 1, not 2: give another --out"):
+        candidates.main([*few, "--seed", "2"])
+    files.write_json(path, [])
+    with pytest.raises(ValueError, match="is not of `workbench bench candidates`"):
+        candidates.main(few)

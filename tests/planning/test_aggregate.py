@@ -38,6 +38,14 @@ def test_margin_is_a_share_of_wins():
     assert 0.4 < margin(toss, "average") < 0.6
 
 
+def test_samples_of_the_same_noise_are_resampled_together():
+    """What all have of it does not make a candidate that is always a little better a coin toss."""
+    noise = np.random.default_rng(0).normal(0.5, 0.1, 15)
+    values = np.stack([noise, noise + 0.03])
+    assert margin(values, "average", same_noise=True) == 1.0
+    assert margin(values, "average") < 0.9
+
+
 def test_an_unknown_rule_lists_the_known():
     with pytest.raises(ValueError, match="majority_mean"):
         aggregate(np.ones(3), "median")

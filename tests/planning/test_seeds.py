@@ -31,6 +31,6 @@ def test_the_same_question_has_the_same_seed():
     assert seeds.continuation_seed(0, 1) != seeds.continuation_seed(0, 2)
 
 
-def test_ensembles_start_at_each_candidate_or_all_at_the_first():
+def test_ensembles_start_at_each_candidate_or_all_where_none_was_proposed_from():
     assert seeds.ensemble_seeds([195, 196, 197], same_noise=False) == [195, 196, 197]
-    assert seeds.ensemble_seeds([195, 196, 197], same_noise=True) == [195, 195, 195]
+    assert seeds.ensemble_seeds([195, 196, 197], same_noise=True) == [198, 198, 198]

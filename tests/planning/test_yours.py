@@ -7,6 +7,7 @@ import pytest
 
 from workbench.models.bundle import tiny
 from workbench.planning import run
+from workbench.planning.aggregate import margin
 from workbench.planning.best_of_n import plan_events
 from workbench.planning.events import Called, Imagined, Proposed, Valued
 from workbench.planning.settings import PlanSettings
@@ -64,7 +65,11 @@ def test_with_the_same_noise_for_all_yours_has_it_too(small):
     bundle, plan = small
     plan = run(plan_events(bundle, None, plan.moment, settings=replace(FEW, same_noise=True)))
     twin = plan.candidates[1]
-    ours = run(added_events(bundle, None, plan, twin.actions)).candidates[3]
+    whole = run(added_events(bundle, None, plan, twin.actions))
+    ours = whole.candidates[3]
+    assert whole.margin == pytest.approx(
+        margin(np.stack([c.values.ravel() for c in whole.candidates]), "majority_mean", same_noise=True)
+    )
     assert ours.seed == FEW.seed + 3 != twin.seed
     np.testing.assert_allclose(ours.values, twin.values, atol=0.02)
 

@@ -1,12 +1,12 @@
 """`workbench bench candidates`: do the values tell the candidates of one state apart, as planning needs?
 
 Best of N never compares two episodes, only the candidates of one state. In states of fresh episodes every candidate is
-executed, and the policy alone goes on after it several times with other luck, the same for all: the share that succeeds
-is the candidate's chance. The table says how far the candidates lie apart, what choosing could gain (the best by one
-half of the continuations, counted by the other half, so that luck gains nothing), and what choosing by values gains:
-with noise of each candidate's own, as upstream draws it, with the same noise for all, by Q(s, a), and by V(s') of
-the pictures that really came. How much of what sets two values of one state apart is noise is the variance that goes
-when all have the same. `OUT/states.json` has every state and is continued after a stop.
+executed, and the policy alone goes on after it K times with other luck, the same for all: the share that succeeds is
+the candidate's chance, counted. The table says how far the candidates lie apart and how far their chances do, beyond
+the luck of counting; what is gained by whoever knows K/2 of the continuations (the other K/2 count: luck gains nothing,
+and the more continuations, the nearer to knowing the chances); and what the values gain, V(s') and Q(s, a), with
+noise of each candidate's own, as upstream draws it, and with the same for all, and V(s') of the pictures that really
+came, with the same for all. `OUT/states.json` has every state and is continued after a stop.
 """
 
 import argparse
@@ -25,6 +25,7 @@ from workbench.bench.planning_quality import distances
 from workbench.control import alone
 from workbench.envs.suites import suite as find_suite
 from workbench.evaluation import Evaluation, Parts, parts
+from workbench.foreseeing import about
 from workbench.foresight import rounded
 from workbench.hindsight import values_of_truth
 from workbench.latents import Latents
@@ -34,7 +35,7 @@ from workbench.planning.aggregate import aggregate
 from workbench.planning.best_of_n import Planning
 from workbench.planning.events import Decided
 from workbench.planning.seeds import decision_seed
-from workbench.planning.settings import PlanSettings
+from workbench.planning.settings import PlanSettings, completed
 from workbench.provenance import provenance
 from workbench.rollout import Trial, balanced, execute_candidates, run_suite, trials
 from workbench.spread import spread
@@ -50,7 +51,7 @@ VALUES: Mapping[str, Mapping[str, Any]] = {
     "q": {"value": "q"},
     "q-same-noise": {"value": "q", "same_noise": True},
 }
-TRUE = "v-of-the-true-future"
+TRUE = "v-of-true-futures-same-noise"
 
 State = dict[str, Any]
 """`task`, `number`, `step`, `apart` (`distances`), `successes` (n candidates x k continuations), `values` (n each)."""
@@ -71,23 +72,20 @@ def main(options: Sequence[str]) -> int:
     parser.add_argument("--checkpoint", default="mini")
     parser.add_argument("--planner-checkpoint")
     parser.add_argument("--suite", default="libero_mini_hard")
-    parser.add_argument("--states", type=int, default=40, help="fresh episodes, a state each (default: 40)")
-    parser.add_argument("--continuations", type=int, default=2, metavar="K", help="a candidate (default: 2)")
+    parser.add_argument("--states", type=int, default=40, help="fresh episodes, at most a state each (default: 40)")
+    parser.add_argument("--continuations", type=int, default=2, metavar="K", help="a candidate, even (default: 2)")
     parser.add_argument("--candidates", type=int, default=8)
-    parser.add_argument("--calls", type=int, default=5, help="network calls of the candidates' actions")
+    parser.add_argument("--calls", type=int, default=5, help="network calls of actions, the candidates' and all others")
     parser.add_argument("--sigma-min", type=float, help="their last noise level (default: the checkpoint's)")
-    parser.add_argument("--futures", type=int, default=1, help="imagined futures a candidate (default: 1)")
-    parser.add_argument("--values", type=int, default=1, help="value samples a future (default: 1)")
+    parser.add_argument("--futures", type=int, default=1, help="imagined futures a candidate (default: 1, of one call)")
+    parser.add_argument("--values", type=int, default=1, help="value samples a future (default: 1, of one call)")
     parser.add_argument("--seed", type=int, default=1, help="of the fresh episodes")
     parser.add_argument("--dtype", choices=("auto", *checkpoints.COMPUTE), default="auto")
-    parser.add_argument("--workers", type=int, help="processes, a thread each (default: one a core)")
+    parser.add_argument("--workers", type=int, default=1, help="processes, a model and a thread each (default: 1)")
     parser.add_argument("--ray", metavar="ADDRESS", help="examine them on this Ray cluster")
     parser.add_argument("--out", type=Path, required=True, help="folder of the results")
     given = parser.parse_args(options)
-    if given.continuations < 2:
-        raise ValueError(
-            f"--continuations: expected 2 or more, of which halves can be compared, got {given.continuations}"
-        )
+    _check(given)
     settings = PlanSettings(
         candidates=given.candidates,
         calls=given.calls,
@@ -97,46 +95,69 @@ def main(options: Sequence[str]) -> int:
         aggregation="average",
     )
     who = Evaluation(given.suite, given.checkpoint, given.planner_checkpoint, given.dtype, settings, planned=True)
-    states = examine(who, given)
+    asked, states = examine(who, given)
     found = measure(states)
-    about = {"schema": SCHEMA, **provenance(), "suite": given.suite, "seed": given.seed, "settings": asdict(settings)}
-    files.write_json(given.out / "candidates.json", about | found)
+    files.write_json(given.out / "candidates.json", {"schema": SCHEMA, **provenance(), **asked, **found})
     print("\n".join(lines(found)))
     return 0
 
 
-def examine(who: Evaluation, given: argparse.Namespace) -> list[State]:
-    """The states, those that are missing examined now."""
-    path = given.out / "states.json"
-    policy, planner = who.load()
-    asked = asdict(who.settings) | {"sha256": policy.sha256, "planner_sha256": planner.sha256}
-    asked |= {"suite": who.suite, "seed": given.seed, "continuations": given.continuations}
+def _check(given: argparse.Namespace) -> None:
+    """ValueError for what would be found out only when much has been played."""
+    if given.continuations < 2 or given.continuations % 2:
+        raise ValueError(
+            f"--continuations: expected 2, 4, ..., of which halves are compared, got {given.continuations}"
+        )
+    for name, least in (("candidates", 2), ("states", 1), ("workers", 1)):
+        if (got := getattr(given, name)) < least:
+            raise ValueError(f"--{name}: expected {least} or more, got {got}")
+
+
+def examine(who: Evaluation, given: argparse.Namespace) -> tuple[dict[str, Any], list[State]]:
+    """What was asked, and the states of the schedule; those that are missing are examined now."""
+    path, asked = given.out / "states.json", _about(who, given)
     known = _begun(path, asked)
-    there = {(one["task"], one["number"]) for one in known}
     tasks = len(find_suite(who.suite).tasks)
     schedule = balanced(trials(tasks, given.states, seed=given.seed, fresh_inits=given.seed))
-    jobs = [Job(who, one, given.continuations) for one in schedule if (one.task, one.number) not in there]
+    jobs = [Job(who, one, given.continuations) for one in schedule if (one.task, one.number) not in known]
     given.out.mkdir(parents=True, exist_ok=True)
     with (
         tqdm(total=given.states, initial=given.states - len(jobs), unit="state") as bar,
-        closing(spread(state_of, jobs, workers=given.workers, ray=given.ray)) as ended,
+        closing(spread(state_of, jobs, workers=None if given.ray else given.workers, ray=given.ray)) as ended,
     ):
         for _, state in ended:
-            known.append(state)
-            files.write_json(path, {"asked": asked, "states": known})
+            known[state["task"], state["number"]] = state
+            files.write_json(path, {"schema": SCHEMA, "asked": asked, "states": list(known.values())})
             bar.update()
-    return [one for one in known if one["successes"]]
+    found = [known[one.task, one.number] for one in schedule]
+    return asked, [state for state in found if state["successes"]]
 
 
-def _begun(path: Path, asked: Mapping[str, Any]) -> list[State]:
-    """The states that an earlier run has left; ValueError if it was asked something else."""
+def _about(who: Evaluation, given: argparse.Namespace) -> dict[str, Any]:
+    """What the states depend on; ValueError for a planner that was not trained for all that is asked of it."""
+    policy, planner = who.load()
+    for asked in VALUES.values():
+        planner.question(asked["value"])
+    settings = {name: value for name, value in asdict(who.settings).items() if name != "seed"}  # each state has its own
+    head = about(policy, planner, who.suite, seed=given.seed) | {"dtype": str(policy.denoiser.dtype)}
+    return head | {"continuations": given.continuations, "settings": settings}
+
+
+def _begun(path: Path, asked: Mapping[str, Any]) -> dict[tuple[int, int], State]:
+    """The states that an earlier run has left, by task and number; ValueError if it was asked something else."""
     if not path.exists():
-        return []
+        return {}
     before = files.read_json(path)
-    for name, wanted in asked.items():
-        if (was := before["asked"].get(name)) != wanted:
-            raise ValueError(f"{path.parent} was begun with {name} {was}, not {wanted}: give another --out")
-    return before["states"]
+    if not isinstance(before, dict) or before.get("schema") != SCHEMA:
+        raise ValueError(f"{path} is not of `workbench bench candidates`: give another --out")
+    was = before["asked"] | {"settings": completed(before["asked"]["settings"])}
+    wanted = dict(asked) | {"settings": completed(asked["settings"])}
+    for name in wanted:
+        if was.get(name) != wanted[name]:
+            raise ValueError(
+                f"{path.parent} was begun with {name} {was.get(name)}, not {wanted[name]}: give another --out"
+            )
+    return {(one["task"], one["number"]): one for one in before["states"]}
 
 
 def state_of(job: Job) -> State:
@@ -197,18 +218,18 @@ def measure(states: Sequence[State]) -> dict[str, Any]:
         raise ValueError("expected a state or more: all episodes had ended before theirs, ask for more --states")
     won = np.array([state["successes"] for state in states], float)  # states, candidates, continuations
     chances = won.mean(2)
-    halves = won[:, :, ::2].mean(2), won[:, :, 1::2].mean(2)
+    halves = won[:, :, ::2].mean(2), won[:, :, 1::2].mean(2)  # equally many of both
     values = {name: np.array([state["values"][name] for state in states]) for name in states[0]["values"]}
-    best = np.mean([_best(halves[0], halves[1]), _best(halves[1], halves[0])], 0)
+    told = np.mean([_best(halves[0], halves[1]), _best(halves[1], halves[0])], 0)
     own, same = (values[name].var(1).mean() for name in ("v", "v-same-noise"))
     return {
         "states": len(states),
-        "differing": int((np.ptp(chances, axis=1) > 0).sum()),
+        "differing": int((np.ptp(won, axis=1) > 0).any(1).sum()),
         "apart": {name: rounded(float(np.mean([one["apart"][name] for one in states]))) for name in states[0]["apart"]},
         "chance": rounded(float(chances.mean())),
         "chance_sd": rounded(_beyond_luck(*halves)),
-        "best": _gain(best - chances.mean(1)),
-        "noise_share": rounded(float(1 - same / own)) if own > 0 else None,
+        "gone_with_the_same_noise": rounded(float(1 - same / own)) if own > 0 else None,
+        "chosen_by_half_the_truth": _gain(told - chances.mean(1)),
         "chosen_by": {name: _chosen(given, chances) for name, given in values.items()},
     }
 
@@ -233,7 +254,11 @@ def _chosen(values: Float[np.ndarray, "s n"], chances: Float[np.ndarray, "s n"])
     orders = [order for order in orders if order is not None]
     found = _gain(chosen - chances.mean(1)) | {"value_sd": round(float(values.std(1).mean()), 4)}
     if len(orders) > 1:
-        found |= {"order": rounded(float(np.mean(orders))), "order_interval": rounded(t_interval(orders))}
+        found |= {
+            "ordered_states": len(orders),
+            "order": rounded(float(np.mean(orders))),
+            "order_interval": rounded(t_interval(orders)),
+        }
     return found
 
 
@@ -245,15 +270,15 @@ def _gain(gains: Float[np.ndarray, " s"]) -> dict[str, Any]:
 
 def lines(found: Mapping[str, Any]) -> Iterator[str]:
     """The table for a terminal."""
-    yield f"{found['states']} states, in {found['differing']} of them the candidates end differently"
+    yield f"{found['states']} states, in {found['differing']} of them candidates end differently under the same luck"
     yield "apart: " + ", ".join(f"{name} {apart}" for name, apart in found["apart"].items())
-    yield f"chance of a candidate {found['chance']}, of one state's beyond luck +- {found['chance_sd']}"
-    if found["noise_share"] is not None:
-        yield f"noise in what sets V(s') of one state apart: {found['noise_share']:.0%}"
-    for name, row in {"the best, luck excluded": found["best"], **found["chosen_by"]}.items():
+    yield f"chance of a candidate: {found['chance']}; those of one state differ by +- {found['chance_sd']} beyond luck"
+    if (gone := found["gone_with_the_same_noise"]) is not None:
+        yield f"of the variance of V(s') between the candidates of one state the same noise takes away {gone:.0%}"
+    for name, row in {"half of the continuations": found["chosen_by_half_the_truth"], **found["chosen_by"]}.items():
         low, high = (f"{100 * limit:+.0f}" for limit in row["interval"] or (np.nan, np.nan))
-        said = f"{name:24} {100 * row['gain']:+5.1f} points ({low} to {high})"
+        said = f"chosen by {name:28} {100 * row['gain']:+5.1f} points ({low} to {high})"
         if "order" in row:
             low, high = (f"{limit:+.2f}" for limit in row["order_interval"])
-            said += f", order {row['order']:+.2f} ({low} to {high})"
+            said += f", order {row['order']:+.2f} ({low} to {high}) in {row['ordered_states']} states"
         yield said

@@ -43,8 +43,12 @@ def main(options: Sequence[str]) -> int:
     parser.add_argument("--planner-checkpoint")
     parser.add_argument("--suite", default="libero_mini_hard")
     parser.add_argument("--episodes", type=int, default=40)
-    parser.add_argument("--futures", type=int, default=ASKED.futures, help="imagined a decision (default: 3)")
-    parser.add_argument("--values", type=int, default=ASKED.values, help="samples a future (default: 5)")
+    parser.add_argument(
+        "--futures", type=int, default=ASKED.futures, help="imagined a decision (default: 3; 1: of one call)"
+    )
+    parser.add_argument(
+        "--values", type=int, default=ASKED.values, help="samples a future (default: 5; 1: of one call)"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, help="also write the numbers, and every decision's, to this JSON file")
     parser.add_argument("--sheet", type=Path, help="also write a picture: random decisions, now, imagined and real")

@@ -91,7 +91,7 @@ def known(
         raise ValueError(f"expected chunks executed whole, got {spec.execute_steps} steps of {spec.chunk_size}")
     here = [one for one in record.decisions if one.step == middle]
     chances, seen = [], {}
-    sizes = {name: record.about[name] for name in ("futures", "values") if name in record.about}
+    samples = int(record.about.get("values", ASKED.values))
     for one in tqdm(here, unit="episode", desc=f"going on {times} times from half-way"):
         trial, suite = schedule[one.episode], record.about["suite"]
         success, moments = again(env, policy, trial, suite=suite)
@@ -101,7 +101,7 @@ def known(
             chances.append(float(success))
             continue
         now = moments[middle]
-        settings = replace(ASKED, **sizes, seed=decision_seed(trial.seed, middle))
+        settings = replace(ASKED, values=samples, seed=decision_seed(trial.seed, middle))
         seen[one.episode] = run(value_of_truth(policy, planner, now, then.observation, settings))
         chances.append(run(continued(env, policy, then, times=times, seed=trial.seed, calls=ASKED.calls)))
     return {"continuations": times} | numbers(here, chances, seen)

@@ -56,15 +56,17 @@ def choose(values: Float[np.ndarray, "n m"]) -> Mapping[str, int]:
     return {rule: int(aggregate(values, rule).argmax()) for rule in AGGREGATIONS}
 
 
-def margin(values: Float[np.ndarray, "n m"], rule: str, *, draws: int = 1000) -> float:
+def margin(values: Float[np.ndarray, "n m"], rule: str, *, same_noise: bool = False, draws: int = 1000) -> float:
     """Share of bootstrap resamplings of the samples in which the chosen candidate wins; ties share.
 
     Says how much of a coin toss the choice is, given this many samples. With one sample a candidate
-    there is nothing to resample and the answer is 1.
+    there is nothing to resample and the answer is 1. `same_noise`: sample k of all candidates comes from the same
+    noise, so that they are resampled together.
     """
     best = int(aggregate(values, rule).argmax())
     candidates, samples = values.shape
-    picks = np.random.default_rng(0).integers(samples, size=(draws, candidates, samples))
+    picks = np.random.default_rng(0).integers(samples, size=(draws, 1 if same_noise else candidates, samples))
+    picks = np.broadcast_to(picks, (draws, candidates, samples))
     scores = aggregate(np.take_along_axis(values[None], picks, 2), rule)
     winners = scores == scores.max(1, keepdims=True)
     return float((winners[:, best] / winners.sum(1)).mean())

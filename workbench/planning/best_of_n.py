@@ -166,7 +166,7 @@ class Planning:
             moment=self.moment,
             candidates=tuple(self.candidates),
             best=choices[rule],
-            margin=margin(flat, rule),
+            margin=margin(flat, rule, same_noise=self.settings.same_noise),
             choices=choices,
             network_calls=self.settings.network_calls,
             seconds=dict(self.seconds),

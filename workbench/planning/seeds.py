@@ -1,7 +1,7 @@
 """Which seed each sample has. The only place that says so (METHOD.md 6.1, 7).
 
 Within a plan the seeds are upstream's: candidate i has seed + i, its future sample j that plus j, and value
-sample k that plus k, whatever the future; with the same noise for all, j and k are added to the first one's. Across
+sample k that plus k, whatever the future; with the same noise for all, j and k are added to seed + N. Across
 an episode every decision has a seed of its own, derived from the episode's, so that a policy that is stuck is not
 asked the same question again.
 """
@@ -17,8 +17,8 @@ def candidate_seeds(seed: int, candidates: int) -> list[int]:
 
 
 def ensemble_seeds(candidates: list[int], *, same_noise: bool) -> list[int]:
-    """The seed that the ensembles of each candidate start at: its own, or the first one's for all."""
-    return candidates[:1] * len(candidates) if same_noise else candidates
+    """The seed that the ensembles of each candidate start at: its own; or one for all, from which none was proposed."""
+    return [candidates[-1] + 1] * len(candidates) if same_noise else candidates
 
 
 def member_seeds(start: int, members: int) -> list[int]:

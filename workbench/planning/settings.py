@@ -1,6 +1,8 @@
 """How a plan is made, as numbers. Imports no torch, so that a command line or a view can name and check them."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from workbench.diffusion.levels import MAX_SEED, SIGMA_MAX, upstream_calls
 from workbench.planning import seeds
@@ -34,8 +36,8 @@ class PlanSettings:
     value: str = "v"
     """"v": V(s') of the imagined futures; "q": Q(s, a) of the actions, which imagines nothing."""
     same_noise: bool = False
-    """Every candidate is imagined and valued from the same noise, the first one's, so that their values differ by what
-    they do and not by what was drawn for them. Upstream draws for each."""
+    """Every candidate is imagined and valued from the same noise: what is common to all drops out of their comparison.
+    Upstream draws for each."""
     depth: int = 1
     """Chunks that are looked ahead: beyond the first, the policy goes on in every imagined future (`search`)."""
     seed: int = 0
@@ -92,3 +94,8 @@ class PlanSettings:
             return self.candidates * (act + value)
         once, deeper = imagine + self.futures * value, self.futures * act
         return self.candidates * (act + once + (self.depth - 1) * (deeper + once))
+
+
+def completed(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings as numbers, of a version that may have had fewer: what it had not was as by default."""
+    return {**asdict(PlanSettings()), **settings}

@@ -1,6 +1,7 @@
 """Your plan: one more candidate, made by a person, imagined, valued and ranked like the others.
 
-The others keep their samples, whatever is added: what is new is drawn with seeds of its own.
+The others keep their samples, whatever is added: what is new is drawn with seeds of its own, or from the noise that
+all candidates share.
 """
 
 from collections.abc import Generator, Mapping, Sequence
@@ -80,7 +81,8 @@ def added_events(
     """`plan` with one more candidate that does `actions` (k, a), in physical units.
 
     Its ensembles are those of the plan's settings; `seed` (default: the one after the last candidate's) is what
-    they derive from. Outcomes that are known stay. `about` is kept in the config with its index.
+    they derive from, unless all share their noise. Outcomes that are known stay. `about` is kept in the config with
+    its index.
     """
     planner = planner or policy
     check_pair(policy, planner)
@@ -89,8 +91,9 @@ def added_events(
     seed = max(one.seed for one in others) + 1 if seed is None else seed
     known = {field.name for field in fields(PlanSettings)}
     given = {name: value for name, value in plan.config.items() if name in known}
-    settings = replace(PlanSettings(**given), candidates=1)
-    settings = settings if settings.same_noise else replace(settings, seed=seed)
+    settings = PlanSettings(**given)
+    drawn_from = settings.seed + settings.candidates - 1 if settings.same_noise else seed
+    settings = replace(settings, candidates=1, seed=drawn_from)
     work = Planning(policy, planner, plan.moment, settings, None)
     moment, path = plan.moment, policy.spec.path
     latents = encode(policy, moment.observation, moment.instruction)
@@ -141,6 +144,6 @@ def _decided(plan: Plan, candidates: Sequence[Candidate]) -> Plan:
         plan,
         candidates=tuple(ranked(candidates, values, rule)),
         best=choices[rule],
-        margin=margin(flat, rule),
+        margin=margin(flat, rule, same_noise=bool(plan.config.get("same_noise"))),
         choices=choices,
     )

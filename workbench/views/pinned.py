@@ -37,7 +37,8 @@ def differences(plan: Plan, shown: Plan) -> dict[str, tuple[Any, Any]]:
 def _asked(plan: Plan) -> dict[str, Any]:
     settings = {name.replace("_", " "): value for name, value in plan.config.items() if name != "yours"}
     roles = {role: about["name"] for role, about in plan.checkpoints.items() if "name" in about}
-    return {"moment": plan.moment.address, "depth": 1, **settings, **roles}  # plans of before had no other
+    before = {"depth": 1, "same noise": False}  # plans of before had no other
+    return {"moment": plan.moment.address, **before, **settings, **roles}
 
 
 def differing(plan: Plan, shown: Plan) -> str:

@@ -115,7 +115,7 @@ def reason(plan: Plan, candidate: Candidate) -> str:
         return "the only candidate"
     if candidate.rank == 0:
         return _why_first(plan, candidate, order[1] if len(order) > 1 else candidate)
-    return _why_not(candidate, order[0])
+    return _why_not(plan, candidate, order[0])
 
 
 def _why_first(plan: Plan, first: Candidate, second: Candidate) -> str:
@@ -127,7 +127,7 @@ def _why_first(plan: Plan, first: Candidate, second: Candidate) -> str:
         return f"highest of one sample each, {name(second.index)} next: no telling how sure"
     rule = RULES.get(str(plan.config.get("aggregation")), "value")
     why = f"highest {rule} of {drawn}; "
-    if _within_spread(first, second):
+    if _within_spread(plan, first, second):
         why += f"{name(second.index)} is within the spread"
     else:
         why += f"{name(second.index)} is {number(first.value - second.value)} lower"
@@ -145,7 +145,7 @@ def _doubt(margin: float) -> str:
     return "nearly a coin toss" if margin < high else ""
 
 
-def _why_not(candidate: Candidate, first: Candidate) -> str:
+def _why_not(plan: Plan, candidate: Candidate, first: Candidate) -> str:
     gap, winner = first.value - candidate.value, name(first.index)
     drawn = samples(candidate)
     if gap == 0:
@@ -153,16 +153,19 @@ def _why_not(candidate: Candidate, first: Candidate) -> str:
     if candidate.value == 0 and len(drawn) > 1:
         return f"{int((drawn <= SUCCESS).sum())} of {len(drawn)} samples foresee failure"
     why = f"{number(gap)} below {winner}"
-    if len(drawn) > 1 and _within_spread(first, candidate):
+    if len(drawn) > 1 and _within_spread(plan, first, candidate):
         return why + ", within its spread"
     if len(drawn) > 1 and drawn.max() < samples(first).min():
         return why + ": its best sample is below that one's worst"
     return why
 
 
-def _within_spread(first: Candidate, other: Candidate) -> bool:
-    """Whether `other` is at most one standard deviation of the first one's samples below it."""
+def _within_spread(plan: Plan, first: Candidate, other: Candidate) -> bool:
+    """Whether `other` is at most one standard deviation of the first one's samples below it; of samples that share
+    their noise, of the distances from one to the other."""
     drawn = samples(first)
+    if plan.config.get("same_noise") and len(drawn) == len(samples(other)):
+        drawn = drawn - samples(other)
     return len(drawn) > 1 and first.value - other.value <= float(drawn.std(ddof=1))
 
 
