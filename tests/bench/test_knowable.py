@@ -7,7 +7,7 @@ from point_world import PointWorld, at_once, scripted
 
 from workbench import control
 from workbench.bench import knowable
-from workbench.bench.knowable import again, known, main, numbers, played
+from workbench.bench.knowable import again, first_of_every_task, known, main, numbers, played
 from workbench.foresight import Foreseen, Foresight, record
 from workbench.models.bundle import tiny
 from workbench.platforms import PLATFORMS
@@ -52,6 +52,7 @@ def test_values_of_what_was_seen_are_of_the_episodes_that_had_not_ended():
     here = [Foresight(episode, 0, 4, 0.5, 0.5, 0.0, won) for episode, won in enumerate((True, False, True, False))]
     found = numbers(here, [1.0, 0.0, 1.0, 0.5], {1: 0.3, 2: 0.2, 3: 0.1})
     assert found["truth_auc_half_way"] == 1.0 and found["luck_decides_half_way"] == 1
+    assert found["episodes"] == 4 and found["value_auc_half_way"] == 0.5, "all are valued alike"
     assert found["seen_auc_half_way"] == 0.5, "one success between two failures"
     assert found["value_truth_correlation_half_way"] is None, "values that are all alike say nothing"
     assert numbers(here, [1.0, 0.0, 1.0, 0.5], {})["seen_auc_half_way"] is None
@@ -79,6 +80,12 @@ def test_the_episodes_of_a_record_are_found_again_even_where_it_was_stopped_earl
 
     for some in (whole, whole[:4], [whole[0], whole[3], whole[1]]):
         assert played(of(some), 2) == dict(enumerate(some))
+
+
+def test_some_of_the_episodes_are_the_first_of_every_task():
+    schedule = dict(enumerate(trials(2, 6, seed=3)))
+    assert list(first_of_every_task(schedule, 4)) == [0, 1, 3, 4]
+    assert first_of_every_task(schedule, None) == schedule
 
 
 def test_the_command_asks_for_the_policy_of_the_record(tmp_path, bundle, monkeypatch):

@@ -77,8 +77,10 @@ def test_what_could_be_known_is_said_where_it_has_been_found_out(decisions):
     known = {"continuations": 8, "truth_auc_half_way": 0.971, "truth_auc_half_way_interval": [0.923, 1.0]}
     known["seen_auc_half_way"] = 0.731
     html = views.foresight_html(Foreseen({"knowable": known}, decisions))
-    assert "Half-way V(s') has 1.00, of what was really seen then 0.73." in html.replace("&#x27;", "'")
+    assert "Half-way, of 12 episodes, V(s') has 1.00, of what was really seen then 0.73." in html.replace("&#x27;", "'")
     assert "found by going on 8 times, has 0.97 (0.92 to 1.00): so much could be known" in html
+    some = views.foresight_html(Foreseen({"knowable": known | {"episodes": 4, "value_auc_half_way": 0.8}}, decisions))
+    assert "Half-way, of 4 episodes, V(s') has 0.80, of" in some.replace("&#x27;", "'")
     for strange in (
         None,
         {},

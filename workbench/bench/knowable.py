@@ -30,7 +30,7 @@ from workbench.planning import run
 from workbench.planning.events import Decided
 from workbench.planning.seeds import decision_seed
 from workbench.provenance import provenance
-from workbench.rollout import Trial, propose, run_suite, trials
+from workbench.rollout import Trial, balanced, propose, run_suite, trials
 from workbench.statistics import auc, auc_interval, spearman
 from workbench.types import Moment
 
@@ -42,6 +42,7 @@ def main(options: Sequence[str]) -> int:
     parser.add_argument("--checkpoint", help="the policy of the record, by name or folder (default: the name in it)")
     parser.add_argument("--planner-checkpoint", help="its planner (default: the name in it)")
     parser.add_argument("--continuations", type=int, default=8, metavar="N", help="an episode (default: 8)")
+    parser.add_argument("--episodes", type=int, help="the first of every task, so many in all (default: the record's)")
     parser.add_argument("--out", type=Path, help="also write the record with these numbers to this JSON file")
     given = parser.parse_args(options)
     record = open_record(given.record)
@@ -52,8 +53,10 @@ def main(options: Sequence[str]) -> int:
             raise ValueError(f"expected the {role} of the record, {wanted[:12]}, got {bundle.sha256[:12]}: name it")
     if given.continuations < 1:
         raise ValueError(f"--continuations: expected 1 or more, got {given.continuations}")
+    if given.episodes is not None and given.episodes < 1:
+        raise ValueError(f"--episodes: expected 1 or more, got {given.episodes}")
     suite = find_suite(record.about["suite"])
-    schedule = played(record, len(suite.tasks))
+    schedule = first_of_every_task(played(record, len(suite.tasks)), given.episodes)
     env = ProcessEnv(suite.name, image_size=policy.spec.render_size)
     try:
         found = known(env, policy, planner, record, schedule, times=given.continuations)
@@ -78,18 +81,24 @@ def played(record: Foreseen, tasks: int) -> dict[int, Trial]:
     return {episode: known[task_of[episode], place] for episode, place in places.items()}
 
 
+def first_of_every_task(schedule: Mapping[int, Trial], episodes: int | None) -> dict[int, Trial]:
+    """So many of `schedule`, the tasks in turn; None: all."""
+    turns = balanced(schedule.values())[:episodes]
+    return {number: trial for number, trial in schedule.items() if trial in turns}
+
+
 def known(
     env: Env, policy: Bundle, planner: Bundle, record: Foreseen, schedule: Mapping[int, Trial], *, times: int
 ) -> dict[str, Any]:
     """The numbers, named as in `foresight.measure`: `truth_` is the chance of success, `seen_` is V(s') of what was
-    really seen (of the episodes that had not ended by then).
+    really seen (of the episodes that had not ended by then), `value_` V(s') as recorded.
 
-    `schedule` are the record's episodes (`played`). ValueError if one does not end as it did then.
+    `schedule` are the record's episodes (`played`), or some of them. ValueError if one does not end as it did then.
     """
     spec, middle = policy.spec, half_way(record.decisions)
     if spec.execute_steps != spec.chunk_size:
         raise ValueError(f"expected chunks executed whole, got {spec.execute_steps} steps of {spec.chunk_size}")
-    here = [one for one in record.decisions if one.step == middle]
+    here = [one for one in record.decisions if one.step == middle and one.episode in schedule]
     chances, seen = [], {}
     samples = int(record.about.get("values", ASKED.values))
     for one in tqdm(here, unit="episode", desc=f"going on {times} times from half-way"):
@@ -109,14 +118,17 @@ def known(
 
 def numbers(here: Sequence[Foresight], chances: Sequence[float], seen: Mapping[int, float]) -> dict[str, Any]:
     """What the chances of success, and the values of what was really seen (by episode), say of these decisions."""
-    endings = [one.success for one in here]
+    endings, imagined = [one.success for one in here], [one.v for one in here]
     values, won = list(seen.values()), [one.success for one in here if one.episode in seen]
     return {
+        "episodes": len(here),
+        "value_auc_half_way": rounded(auc(imagined, endings)),
+        "value_auc_half_way_interval": rounded(auc_interval(imagined, endings)),
         "truth_auc_half_way": rounded(auc(chances, endings)),
         "truth_auc_half_way_interval": rounded(auc_interval(chances, endings)),
         "seen_auc_half_way": rounded(auc(values, won)),
         "seen_auc_half_way_interval": rounded(auc_interval(values, won)),
-        "value_truth_correlation_half_way": rounded(spearman([one.v for one in here], chances)),
+        "value_truth_correlation_half_way": rounded(spearman(imagined, chances)),
         "luck_decides_half_way": sum(0 < chance < 1 for chance in chances),
         "chances_half_way": [round(chance, 3) for chance in chances],
     }

@@ -150,15 +150,18 @@ def told_apart(found: Mapping[str, Any], decisions: Decisions) -> str:
 def _knowable(found: Mapping[str, Any]) -> str:
     """What could be known half-way, where `workbench bench knowable` has found it out; empty elsewhere."""
     try:
-        known, value = found["knowable"], float(found["value_auc_half_way"])
+        known = found["knowable"]
+        value = float(known.get("value_auc_half_way") or found["value_auc_half_way"])
         times, chance = int(known["continuations"]), float(known["truth_auc_half_way"])
         seen = float(known["seen_auc_half_way"])
         low, high = map(float, known["truth_auc_half_way_interval"])
-    except (LookupError, TypeError, ValueError):  # a file may say anything
+        episodes = int(known.get("episodes") or found["episodes"])
+    except (LookupError, TypeError, ValueError, AttributeError):  # a file may say anything
         return ""
     return (
-        f" Half-way V(s') has {number(value)}, of what was really seen then {number(seen)}. The chance of success from "
-        f"there, found by going on {times} times, has {number(chance)} ({_ends(low, high)}): so much could be known."
+        f" Half-way, of {episodes} episodes, V(s') has {number(value)}, of what was really seen then {number(seen)}. "
+        f"The chance of success from there, found by going on {times} times, has {number(chance)} "
+        f"({_ends(low, high)}): so much could be known."
     )
 
 
