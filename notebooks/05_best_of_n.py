@@ -209,10 +209,10 @@ assert (by["oracle"] >= by["the model's choice"]).all(), "nobody beats the oracl
 score.reveal("Made good, from random to oracle:", guess, made_good, about=0.2)
 
 # %% [markdown]
-# Read the interval first. If it includes zero, these twelve moments do not show that choosing helps; the paper
-# reports a score 12.5 points higher on two hard tasks of a real robot, with a model that had learnt from hundreds of
-# rollouts. And mind the selection: the moments were searched for candidates that end differently, so the room for
-# planning is larger here than in an ordinary step of an episode.
+# Read the interval first. If it includes zero, these twelve moments do not show that choosing helps; if not, they show
+# it for these twelve. The paper reports a score 12.5 points higher on two hard tasks of a real robot. And mind the
+# selection: the moments were searched for candidates that end differently, so the room for planning is larger here
+# than in an ordinary step of an episode. What is gained over whole episodes stands in the README.
 #
 # ## When can planning help?
 #
@@ -278,8 +278,8 @@ print(f"here, winners promised {said:.2f} on average (at the chunk's end), and {
 assert promised[-1] > promised[0] + 0.1
 
 # %% [markdown]
-# More candidates, more disappointment: no harm is done as long as the order is right, but never read a winner's value
-# as a forecast.
+# More candidates, more disappointment, where all are worth the same (those of our moments are not): no harm is done
+# as long as the order is right, but never read a winner's value as a forecast.
 #
 # ## Pick for yourself
 #

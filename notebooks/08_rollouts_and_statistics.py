@@ -42,11 +42,13 @@ from workbench.results import open_results
 from workbench.statistics import wilson
 from workbench.views.plot import intervals_html, plot_html
 
-score, evaluations = course.Score(), {}
-for folder in sorted((runtime.assets() / "results").glob("*/results.json")):
+score, evaluations, recorded = course.Score(), {}, runtime.assets() / "results"
+shipped = files.read_json(recorded / "mini_hard_policy/results.json")["config"]["sha256"]
+for folder in sorted(recorded.glob("*/results.json")):
     about = files.read_json(folder)["config"]
-    name = f"{about['suite']}, " + ("best of N" if about["planner"] != "none" else "policy alone")
-    if about["checkpoint"].split("/")[-1] == "mini":  # the shipped policy
+    planned = about.get("planner", about.get("way")) not in ("none", "policy")
+    if about["sha256"] == shipped:  # the policy
+        name = f"{about['suite']}, " + ("best of N" if planned else "policy alone")
         evaluations[name] = {(r.trial.task, r.trial.number): r.success for r in open_results(folder.parent)}
 
 # %%
