@@ -67,6 +67,16 @@ def test_a_close_winner_is_called_a_coin_toss():
     assert words.headline(plan).startswith("It chooses #1, nearly a coin toss. 0.30: if it succeeds, 60")
 
 
+def test_with_the_same_noise_only_what_tells_two_apart_is_spread():
+    """The same 0.02 between two that go up and down together is no spread of theirs."""
+    drawn = spread(0.6, 0.1)
+    plan = plan_of([drawn, drawn - 0.02], margin=1.0)
+    shared = replace(plan, config={**plan.config, "same_noise": True})
+    for asked, said in ((plan, "#2 is within the spread"), (shared, "#2 is 0.02 lower")):
+        assert said in words.reason(asked, asked.candidates[0])
+    assert words.reason(shared, shared.candidates[1]) == "0.02 below #1"
+
+
 def test_a_clear_winner_is_not():
     plan = plan_of([spread(0.30, 0.02), spread(0.10, 0.02)], margin=1.0)
     assert (
