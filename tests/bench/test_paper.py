@@ -8,10 +8,12 @@ import pytest
 from point_world import PointWorld
 
 from workbench import files
-from workbench.bench import paper
+from workbench.bench import paper, planning_quality
 from workbench.bench.paper import ROWS, USUAL, Row, Side, main, sentence, trained, verdict
+from workbench.bench.planning_quality import WAYS, Way
 from workbench.data.writers import write_demonstrations, write_rollout
 from workbench.envs import suites
+from workbench.evaluation import Parts
 from workbench.models import checkpoints
 from workbench.models.bundle import tiny
 from workbench.planning.settings import PlanSettings
@@ -95,14 +97,25 @@ def test_a_side_may_start_from_another_and_all_share_the_tokenizer(given):
 
 @pytest.mark.heavy
 def test_a_row_is_evaluated_pair_by_pair_and_kept(given, monkeypatch, capsys):
-    row = Row("toy", "two candidates", Side("one"), Side("two", plan=QUICK), paper=+1.0, expected=+1)
+    one, two = Way(replace(QUICK, candidates=1)), Way(QUICK)
+    row = Row("toy", "two candidates", Side("one", way=one), Side("two", way=two), paper=+1.0, expected=+1)
     monkeypatch.setattr(paper, "ROWS", {"toy": row, "other": row})
-    monkeypatch.setattr(paper, "ProcessEnv", lambda suite, image_size: closable(PointWorld(horizon=8)))
+    played = []
+
+    def here(work, jobs, **_):
+        for job in jobs:
+            played.append(job[-1])
+            yield job, work(job)
+
+    monkeypatch.setattr(planning_quality, "spread_out", here)
+    monkeypatch.setattr(planning_quality, "parts", lambda who: Parts(PointWorld(horizon=8), *who.load()))
     suite = replace(suites.suite("libero_mini"), files=("go_left", "go_right"))
-    monkeypatch.setattr(paper, "find_suite", lambda _: suite)
+    monkeypatch.setattr(planning_quality, "find_suite", lambda _: suite)
     arguments = ["--row", "toy", "--checkpoint", given.checkpoint, "--preset", "toy", "--episodes", "2"]
-    for _ in range(2):  # the second time nothing is run again
+    for _ in range(2):
         assert main([*arguments, "--out", str(given.out)]) == 0
+    assert len(played) == 4, "the second time nothing is played again"
+    assert sorted(path.name for path in (given.out / "results").iterdir()) == ["one", "two"]
     record = files.read_json(given.out / "paper.json")["rows"]["toy"]
     assert record["difference"]["episodes"] == 2 and record["verdict"] == "undecided"
     said = capsys.readouterr().out
@@ -110,6 +123,8 @@ def test_a_row_is_evaluated_pair_by_pair_and_kept(given, monkeypatch, capsys):
     assert sentence(row, record) in said
 
 
-def closable(env: PointWorld) -> PointWorld:
-    env.close = lambda: None
-    return env
+def test_rows_that_ask_are_ways_of_planning_quality_so_that_one_plays_for_both():
+    for row in ROWS.values():
+        for side in (row.reference, row.variant):
+            assert side.train is not None or WAYS.get(side.name, side.way) == side.way
+    assert ROWS["planning"].variant.name == "best-of-8-3x5" and ROWS["planning"].reference.name in WAYS

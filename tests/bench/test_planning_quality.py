@@ -73,8 +73,9 @@ def test_a_way_is_continued_and_notes_how_far_candidates_are_apart(tmp_path, mon
     for episodes in (1, 2, 4):
         given = argparse.Namespace(suite="libero_mini", episodes=episodes, seed=0, out=tmp_path)
         parts, way = Parts(PointWorld(horizon=8), bundle, bundle), planning_quality.WAYS[name]
-        player = lambda missing: (play(parts, "points", way, trial) for trial in missing)  # noqa: B023, E731
-        evaluate(bundle, bundle, name, given, player)
+        player = lambda way, missing: (play(parts, "points", way, trial) for trial in missing)  # noqa: B023, E731
+        found = evaluate(way, bundle, bundle, player, given, tmp_path / name)
+        assert len(found) == episodes
     rows = [json.loads(line) for line in (tmp_path / name / "decisions.jsonl").read_text().splitlines()]
     assert [(row["task"], row["number"]) for row in rows] == [(0, 0), (1, 0), (0, 1), (1, 1)], "in turn, none twice"
     assert all(row["decisions"] >= 1 and row["actions"] > 0 for row in rows)

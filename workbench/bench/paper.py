@@ -2,28 +2,28 @@
 
 A row compares two ways to train or to ask the same small model, on the same episodes. Rows that train give both
 sides the same number of iterations, from the collected episodes below `--data`, with the tokenizer of
-`--checkpoint`; the others ask that checkpoint. Everything lies in `OUT` and continues after a stop.
+`--checkpoint`; the others ask that checkpoint. Everything lies in `OUT` and continues after a stop; `OUT/results`
+holds the sides as `bench planning-quality` holds its ways, so that what one has played the other need not.
 """
 
 import argparse
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
 from workbench import files
-from workbench.control import alone, best_of_n
-from workbench.envs.process import ProcessEnv
-from workbench.envs.suites import suite as find_suite
+from workbench.bench import planning_quality
+from workbench.bench.planning_quality import REFERENCE, WAYS, Way, alone
+from workbench.evaluation import Evaluation
 from workbench.models import checkpoints
-from workbench.models.bundle import Bundle
 from workbench.planning.settings import PlanSettings
 from workbench.provenance import provenance
-from workbench.results import compare, record_suite, summary
-from workbench.rollout import EpisodeResult, run_suite, trials
+from workbench.results import compare, summary
+from workbench.rollout import EpisodeResult
 from workbench.statistics import PairedDifference
 from workbench.training.chain import demonstrations_and_rollouts, new_bundle, run_stage
 from workbench.training.loop import Trained
@@ -41,10 +41,8 @@ class Side:
     """Numbers of the recipe that are replaced (`recipes.with_settings`); None: ask the given checkpoint."""
     init: str | None = None
     """Name of the training run that this one starts from."""
-    spec: Mapping[str, float] = field(default_factory=dict)
-    """Numbers of the platform that are replaced when it is asked."""
-    plan: PlanSettings | None = None
-    """How it plans; None: the policy alone."""
+    way: Way = WAYS[REFERENCE]
+    """How it decides when it is asked: the policy alone, or as said."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +60,8 @@ class Row:
 
 
 USUAL = Side("trained-as-usual", train=())
-SHIPPED = Side("policy")
+SHIPPED = Side(REFERENCE)
+BEST_OF_8 = Side("best-of-8-3x5", way=WAYS["best-of-8-3x5"])
 ONLY_PICTURES = (
     'policy.mix={"policy":1.0,"world_model":0.0,"value":0.0}',
     'policy.loss.frame_weights={"actions":0.0,"future_proprio":0.0,"value":0.0}',
@@ -101,7 +100,7 @@ ROWS = {
             "last-noise-level",
             "a last noise level of 0.002 instead of the model's own",
             SHIPPED,
-            Side("sigma-min-0.002", spec={"sigma_min": 0.002}),
+            Side("sigma-min-0.002", way=alone(sigma_min=0.002)),
             paper=None,
             expected=-1,
         ),
@@ -109,15 +108,15 @@ ROWS = {
             "calls",
             "1 network call instead of 5",
             SHIPPED,
-            Side("1-call", spec={"calls": 1}),
+            Side("1-call", way=alone(calls=1)),
             paper=-0.5,
             expected=-1,
         ),
         Row(
             "value-of-actions",
             "best of 8 by Q(s, a) instead of V(s')",
-            Side("best-of-8-v", plan=PlanSettings()),
-            Side("best-of-8-q", plan=PlanSettings(value="q")),
+            BEST_OF_8,
+            Side("best-of-8-3x5-q", way=WAYS["best-of-8-3x5-q"]),
             paper=-10.7,
             expected=-1,
         ),
@@ -125,7 +124,7 @@ ROWS = {
             "planning",
             "best of 8 by V(s') instead of the policy alone",
             SHIPPED,
-            Side("best-of-8-v", plan=PlanSettings()),
+            BEST_OF_8,
             paper=12.5,
             expected=+1,
         ),
@@ -144,7 +143,8 @@ def main(options: Sequence[str]) -> int:
     parser.add_argument("--suite", default="libero_mini_hard")
     parser.add_argument("--episodes", type=int, default=100, help="the same ones on both sides (default: 100)")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--workers", type=int, default=2, help="training processes")
+    parser.add_argument("--workers", type=int, default=2, help="processes that train or play episodes")
+    parser.add_argument("--ray", metavar="ADDRESS", help="play the episodes on this Ray cluster")
     parser.add_argument("--dtype", choices=("auto", *checkpoints.COMPUTE), default="auto")
     parser.add_argument("--out", type=Path, required=True)
     given = parser.parse_args(options)
@@ -227,35 +227,7 @@ def _share(out: Path, folder: Path, recipe: Recipe, given: argparse.Namespace) -
 
 def evaluate(side: Side, given: argparse.Namespace) -> list[EpisodeResult]:
     """The episodes of one side; those that are there already are not run again."""
-    dtype = checkpoints.COMPUTE.get(given.dtype)
-    if side.train is None:
-        policy, planner = checkpoints.load_pair(given.checkpoint, None, dtype=dtype)
-    else:
-        policy = planner = checkpoints.load(trained(side, given), dtype=dtype)
-    policy, suite = _with_spec(policy, side.spec), find_suite(given.suite)
-    settings = side.plan or PlanSettings(candidates=1)
-    decide = (
-        best_of_n(policy, planner, settings, pictures=False) if side.plan else alone(policy, calls=policy.spec.calls)
-    )
-    config = {"suite": suite.name, "seed": given.seed, "side": side.name, "iterations": given.iterations}
-    config |= {"spec": dict(side.spec), "settings": asdict(settings), "sha256": policy.sha256}
-    env = ProcessEnv(suite.name, image_size=policy.spec.render_size)
-    schedule = trials(len(suite.tasks), given.episodes, seed=given.seed)
-    folder, results = given.out / "results" / side.name, []
-    play = lambda missing: run_suite(env, policy.spec, decide, missing, suite=suite.name)  # noqa: E731
-    events = record_suite(folder, schedule, play, config=config)
-    try:
-        with tqdm(total=given.episodes, desc=side.name, unit="episode") as bar:
-            while True:
-                try:
-                    bar.update(isinstance(next(events), EpisodeResult))
-                except StopIteration as stop:
-                    results = stop.value
-                    break
-    finally:
-        env.close()
-    return [result for result in results if result.trial in schedule]
-
-
-def _with_spec(policy: Bundle, changes: Mapping[str, float]) -> Bundle:
-    return replace(policy, spec=replace(policy.spec, **changes))
+    checkpoint = given.checkpoint if side.train is None else str(trained(side, given))
+    who = Evaluation(given.suite, checkpoint, None, given.dtype, PlanSettings(), planned=True)
+    with planning_quality.opened(who, given) as (pair, player):
+        return planning_quality.evaluate(side.way, *pair, player, given, given.out / "results" / side.name)

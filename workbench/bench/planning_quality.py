@@ -10,7 +10,7 @@ after a stop; several runs may each be given some of the ways, and `--workers` o
 import argparse
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from itertools import combinations
 from pathlib import Path
@@ -61,36 +61,48 @@ class Way:
 
 Played = tuple[EpisodeResult, list[dict[str, float]]]
 """An episode, and what `distances` found of each of its decisions."""
-Player = Callable[[Iterable[Trial]], Iterator[Played]]
+Player = Callable[[Way, Iterable[Trial]], Iterator[Played]]
 
 
 def _screening(candidates: int, **changes: Any) -> PlanSettings:
     return PlanSettings(**{"candidates": candidates, "futures": 1, "values": 1} | changes)
 
 
+def alone(**changes: Any) -> Way:
+    """The policy's own chunk, imagined and valued for the record."""
+    return Way(_screening(1, **changes))
+
+
 WIDE = {"calls": 8, "sigma_min": 0.3}
 """Candidates that end at a low noise level keep more of what sets them apart (METHOD.md 6.2)."""
 
+OFTEN = {"values": 8, "value_calls": 1, "same_noise": True}
+"""Values of one call each, which scatter least, asked eight times with noise that all candidates share."""
+
 WAYS: Mapping[str, Way] = {
-    REFERENCE: Way(_screening(1)),
+    REFERENCE: alone(),
     **{f"best-of-{n}": Way(_screening(n)) for n in (2, 4, 8, 16)},
     "best-of-8-deep": Way(_screening(8, depth=2)),
     "best-of-8-q": Way(_screening(8, value="q")),
     "best-of-8-3x5": Way(PlanSettings()),
+    "best-of-8-3x5-q": Way(PlanSettings(value="q")),
     **{f"best-of-8-3x5-{rule}": Way(PlanSettings(aggregation=rule)) for rule in ("average", "lcb", "success_vote")},
-    "policy-wide": Way(_screening(1, **WIDE)),
+    "policy-wide": alone(**WIDE),
     "best-of-8-wide": Way(_screening(8, **WIDE)),
     "best-of-8-varied": Way(_screening(8, variance_scale=True)),
     "best-of-8-same-noise": Way(_screening(8, same_noise=True)),
     "best-of-8-wide-same-noise": Way(_screening(8, **WIDE, same_noise=True)),
     "best-of-8-varied-same-noise": Way(_screening(8, variance_scale=True, same_noise=True)),
+    "best-of-8-1x8-same-noise": Way(_screening(8, **OFTEN)),
+    "best-of-8-wide-1x8-same-noise": Way(_screening(8, **WIDE, **OFTEN)),
+    "best-of-8-varied-1x8-same-noise": Way(_screening(8, variance_scale=True, **OFTEN)),
     "best-of-8-wide-3x5": Way(PlanSettings(**WIDE)),
     "best-of-8-true-futures": Way(_screening(8), knows="futures"),
     "best-of-8-wide-true-futures": Way(_screening(8, **WIDE), knows="futures"),
     "oracle-of-8": Way(_screening(8), knows="truth"),
     "oracle-of-8-wide": Way(_screening(8, **WIDE), knows="truth"),
 }
-"""By name. A best of 1 is the policy alone, imagined and valued for the record."""
+"""By name."""
 
 
 def main(options: Sequence[str]) -> int:
@@ -111,14 +123,9 @@ def main(options: Sequence[str]) -> int:
     if unknown := [name for name in given.ways if name not in WAYS]:
         raise ValueError(f"--ways: expected some of {', '.join(WAYS)}; got {unknown[0]!r}")
     who = Evaluation(given.suite, given.checkpoint, given.planner_checkpoint, given.dtype, PlanSettings(), planned=True)
-    here = None if given.workers or given.ray else parts(who)
-    pair = (here.policy, here.planner) if here else who.load()
-    try:
+    with opened(who, given) as (pair, player):
         for name in given.ways:
-            evaluate(*pair, name, given, _player(who, name, here, given))
-    finally:
-        if here:
-            here.env.close()
+            evaluate(WAYS[name], *pair, player, given, given.out / name)
     table = summarise(given.out)
     files.write_json(given.out / "quality.json", {"schema": SCHEMA, **provenance(), "ways": table})
     if given.figure:
@@ -140,31 +147,41 @@ def play(parts: Parts, suite: str, way: Way, trial: Trial) -> Played:
     return run(tap(events, note))[0], apart
 
 
-def play_one(job: tuple[Evaluation, str, Trial]) -> Played:
+def play_one(job: tuple[Evaluation, Way, Trial]) -> Played:
     """The same in a process that keeps model and simulator for the next."""
-    who, name, trial = job
-    return play(parts(who), who.suite, WAYS[name], trial)
+    who, way, trial = job
+    return play(parts(who), who.suite, way, trial)
 
 
-def _player(who: Evaluation, name: str, here: Parts | None, given: argparse.Namespace) -> Player:
-    if here:
-        return lambda missing: (play(here, who.suite, WAYS[name], trial) for trial in missing)
+@contextmanager
+def opened(who: Evaluation, given: argparse.Namespace) -> Iterator[tuple[tuple[Bundle, Bundle], Player]]:
+    """Policy, planner, and who plays: this process, or where `--workers` or `--ray` say others."""
+    if not (given.workers or given.ray):
+        here = parts(who)
+        try:
+            yield (here.policy, here.planner), lambda way, missing: (play(here, who.suite, way, one) for one in missing)
+        finally:
+            here.env.close()
+            parts.cache_clear()
+        return
 
-    def elsewhere(missing: Iterable[Trial]) -> Iterator[Played]:
-        jobs = ((who, name, trial) for trial in missing)
+    def elsewhere(way: Way, missing: Iterable[Trial]) -> Iterator[Played]:
+        jobs = ((who, way, trial) for trial in missing)
         with closing(spread_out(play_one, jobs, workers=given.workers, ray=given.ray)) as ended:
             yield from (played for _, played in ended)
 
-    return elsewhere
+    yield who.load(), elsewhere
 
 
-def evaluate(policy: Bundle, planner: Bundle, name: str, given: argparse.Namespace, player: Player) -> None:
-    """The episodes of one way that are still missing, with how far candidates were apart in each."""
-    way, suite, out = WAYS[name], find_suite(given.suite), given.out / name
+def evaluate(
+    way: Way, policy: Bundle, planner: Bundle, player: Player, given: argparse.Namespace, out: Path
+) -> list[EpisodeResult]:
+    """All episodes of one way; those that `out` has not are played, with how far candidates were apart in each."""
+    suite = find_suite(given.suite)
     config = {
         "suite": suite.name,
         "seed": given.seed,
-        "way": name,
+        "way": out.name,
         "knows": way.knows,
         "settings": asdict(way.settings),
     }
@@ -172,17 +189,19 @@ def evaluate(policy: Bundle, planner: Bundle, name: str, given: argparse.Namespa
     apart: dict[Trial, list[dict[str, float]]] = {}
 
     def results(missing: Iterable[Trial]) -> Events:
-        for result, found in player(missing):
+        for result, found in player(way, missing):
             apart[result.trial] = found
             yield result
 
     schedule = balanced(trials(len(suite.tasks), given.episodes, seed=given.seed))
     events = record_suite(out, schedule, results, config=config)
-    with tqdm(total=given.episodes, desc=name, unit="episode") as bar:
+    with tqdm(total=given.episodes, desc=out.name, unit="episode") as bar:
         bar.update(len(open_results(out)) if (out / "results.json").exists() else 0)
         for event in events:
             _note(out / "decisions.jsonl", event, apart.pop(event.trial))
             bar.update()
+    asked = set(schedule)
+    return [result for result in open_results(out) if result.trial in asked]
 
 
 def distances(plan: Plan) -> dict[str, float]:
