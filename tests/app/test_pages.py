@@ -599,24 +599,60 @@ def test_another_moment_while_a_plan_is_made_is_what_stays_on_the_page(page):
         expect(page.locator("#board .facts")).to_contain_text("libero_mini_hard/3", timeout=MINUTES)
 
 
+def held(page, *, begin) -> list:
+    """The one request to the server that `begin()` makes, kept back: `held(...)[0].continue_()` lets it go."""
+    requests: list = []
+    page.route("**/queue/join*", lambda route: route.continue_() if requests else requests.append(route))
+    begin()
+    until(page, requests, 1)
+    return requests
+
+
+def until(page, requests: list, number: int) -> None:
+    """Wait until so many requests are there; AssertionError if they do not come."""
+    for _ in range(MINUTES // 50):
+        if len(requests) >= number:
+            return
+        page.wait_for_timeout(50)
+    raise AssertionError(f"expected {number} requests, {len(requests)} came")
+
+
 @pytest.mark.parametrize("button", ["#plan", "#winner"])
 def test_what_was_asked_about_one_moment_is_not_done_to_another_that_came_first(page, button):
     first, second = page.locator("#moments button").nth(0), page.locator("#moments button").nth(1)
     second.click()
     expect(page.locator("#board .facts")).to_contain_text("libero_mini_hard/3", timeout=MINUTES)
-    held = []
-    page.route("**/queue/join*", lambda route: route.continue_() if held else held.append(route))
-    page.locator(button).click()
-    while not held:
-        page.wait_for_timeout(50)
+    asking = held(page, begin=page.locator(button).click)
     first.click()
     expect(page.locator("#board .facts")).to_contain_text("libero_mini_hard/0", timeout=MINUTES)
-    held[0].continue_()  # the button's request is slower than the one that was made after it
+    asking[0].continue_()  # the button's request is slower than the one that was made after it
     expect(page.get_by_text("another moment has come in between")).to_be_visible(timeout=MINUTES)
     chip(page, "recorded")
     expect(page.locator("#plan")).to_be_visible()
     page.locator("#plan").click()
     expect(page.locator("#board .chip")).to_contain_text("live", timeout=MINUTES)
+
+
+def test_a_setting_made_while_the_drawer_is_still_being_filled_counts(page):
+    cost = page.locator("#settings .cost tr").nth(1).locator("td").nth(1)
+    before = int(cost.inner_text())
+    opening = held(page, begin=page.locator("#settings .toggle-button").click)
+    page.get_by_label("number input for candidates").fill("3")
+    page.get_by_label("number input for candidates").press("Enter")
+    page.wait_for_timeout(500)
+    opening[0].continue_()
+    expect(cost).to_have_text(str(before * 3 // 8), timeout=MINUTES)
+
+
+def test_the_last_of_several_moments_chosen_quickly_is_shown(page):
+    requests: list = []
+    page.route("**/queue/join*", lambda route: route.continue_() if len(requests) == 2 else requests.append(route))
+    for number in (1, 0):  # the second while the first is still asked for
+        page.locator("#moments button").nth(number).click()
+    until(page, requests, 2)
+    for request, shown in zip(requests, ("libero_mini_hard/3", "libero_mini_hard/0"), strict=True):
+        request.continue_()
+        expect(page.locator("#board .facts")).to_contain_text(shown, timeout=MINUTES)
 
 
 def test_settings_say_what_they_cost_and_are_obeyed(page):

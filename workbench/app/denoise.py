@@ -6,7 +6,7 @@ import gradio as gr
 
 from workbench import views
 from workbench.app.panel import Panel
-from workbench.app.parts import AGAIN, QUIET, Parts
+from workbench.app.parts import AGAIN, PICKED, QUIET, Parts
 from workbench.app.settings import brought, number, slider
 from workbench.denoising import Question
 from workbench.diffusion.samplers import SAMPLERS
@@ -56,7 +56,7 @@ def build(demo: gr.Blocks, parts: Parts) -> None:
         yield from ask(parts, request, *given)
 
     opened = demo.load(on_load, None, [strip, *of_moment], **QUIET)
-    chosen = strip.select(on_moment, None, [strip, *of_moment], **QUIET)
+    chosen = strip.select(on_moment, None, [strip, *of_moment], **PICKED)
     gr.on([control.input for control in controls], on_ask, controls, page, **AGAIN)
     for event in (opened, chosen):
         event.then(on_ask, controls, page, **AGAIN)

@@ -20,6 +20,13 @@ from workbench.types import Plan
 QUIET = {"show_progress": "hidden", "api_visibility": "private"}
 """The page shows its own progress."""
 
+CHOSEN = QUIET | {"trigger_mode": "always_last"}
+"""The same for a control: its last state counts. Left alone, Gradio drops a change while one before is answered."""
+
+PICKED = QUIET | {"trigger_mode": "multiple"}
+"""The same for what is picked in a picture or a list: all are answered, in turn. (Of those that "always_last" puts off
+Gradio 6.31 sends the first one's data again.)"""
+
 RUN = QUIET | {"concurrency_limit": None}
 """What runs takes turns in the worker, not in Gradio's queue."""
 

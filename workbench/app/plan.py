@@ -11,7 +11,7 @@ import gradio as gr
 from workbench.app import kept, pinned, settings
 from workbench.app.board import Board
 from workbench.app.engine import Events
-from workbench.app.parts import QUIET, RUN, Parts, one_line
+from workbench.app.parts import CHOSEN, PICKED, QUIET, RUN, Parts, one_line
 from workbench.app.session import Session
 from workbench.app.settings import DEFAULT, PRESETS, Controls, brought
 from workbench.app.turns import Loading
@@ -140,7 +140,7 @@ def opens(demo: gr.Blocks, parts: Parts, page: Page, controls: Controls) -> None
         return parts.strip(moment.name), session.shown.html(), "", beside, *brought(moment)
 
     demo.load(on_load, None, [*page.asking, *moved], **QUIET)
-    page.strip.select(on_moment, None, moved, **QUIET)
+    page.strip.select(on_moment, None, moved, **PICKED)
 
 
 def plans(parts: Parts, page: Page, controls: Controls) -> None:
@@ -174,7 +174,7 @@ def plans(parts: Parts, page: Page, controls: Controls) -> None:
     page.cancel.click(on_cancel, queue=False, **QUIET)
     # In the browser, so that a click on *Plan* right after it finds it done.
     ensembles = [controls.by_name["futures"], controls.by_name["values"]]
-    page.preset.input(None, page.preset, ensembles, js=f"(name) => ({json.dumps(PRESETS)})[name]", **QUIET)
+    page.preset.input(None, page.preset, ensembles, js=f"(name) => ({json.dumps(PRESETS)})[name]", **CHOSEN)
     page.plan.click(on_plan, controls.inputs | {page.seen}, page.shown, js=SEEN, **RUN)
     page.board.submit(on_yours, None, page.shown, **RUN)
 
@@ -199,7 +199,7 @@ def executes(parts: Parts, page: Page, controls: Controls) -> None:
         with one_line():
             return parts.session(request).shown.pick(event.index)
 
-    page.board.select(on_card, None, page.truth, **QUIET)
+    page.board.select(on_card, None, page.truth, **PICKED)
     page.winner.click(on_winner, [controls.continuations, page.seen], page.shown, js=SEEN, **RUN)
     page.reveal.click(on_reveal, [controls.continuations, page.seen], page.shown, js=SEEN, **RUN)
     page.truth.select(on_offer, controls.continuations, page.shown, **RUN)

@@ -8,6 +8,7 @@ from functools import partial
 import gradio as gr
 
 from workbench.app.engine import Engine
+from workbench.app.parts import CHOSEN
 from workbench.moments import RecordedMoment
 from workbench.planning.aggregate import AGGREGATIONS
 from workbench.planning.settings import PlanSettings
@@ -132,8 +133,7 @@ def build(engine: Engine, first: RecordedMoment, *, executes: bool = False, open
         on_change,
         inputs,
         cost,
-        show_progress="hidden",
-        api_visibility="private",
+        **CHOSEN,
     )
     return controls
 

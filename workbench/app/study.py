@@ -10,7 +10,7 @@ from workbench import views
 from workbench.app import values
 from workbench.app.engine import Engine
 from workbench.app.panel import Panel
-from workbench.app.parts import QUIET, RUN, Parts, one_line
+from workbench.app.parts import CHOSEN, PICKED, QUIET, RUN, Parts, one_line
 from workbench.app.settings import brought
 from workbench.grid import SETTINGS, Cell, Grid, axis
 from workbench.moments import RecordedMoment
@@ -168,13 +168,13 @@ def build_grid(parts: Parts) -> tuple[list[gr.components.Component], gr.HTML]:
     def on_stop(request: gr.Request) -> None:
         parts.session(request).cancel()
 
-    strip.select(on_moment, None, [strip, page], **QUIET)
-    x.input(usual.get, x, xs, **QUIET)
-    y.input(usual.get, y, ys, **QUIET)
+    strip.select(on_moment, None, [strip, page], **PICKED)
+    x.input(usual.get, x, xs, **CHOSEN)
+    y.input(usual.get, y, ys, **CHOSEN)
     run.click(None, axes, None, js=REMEMBER, **QUIET)
     run.click(on_run, [*axes, futures], page, **RUN)
     stop.click(on_stop, queue=False, **QUIET)
-    page.select(on_cell, None, page, **QUIET)
+    page.select(on_cell, None, page, **PICKED)
     return axes, strip
 
 

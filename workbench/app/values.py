@@ -8,7 +8,7 @@ import gradio as gr
 from workbench import foresight, views
 from workbench.app.engine import Engine
 from workbench.app.panel import Panel
-from workbench.app.parts import QUIET, RUN, Parts, one_line
+from workbench.app.parts import CHOSEN, QUIET, RUN, Parts, one_line
 from workbench.app.session import Session
 from workbench.app.settings import number
 from workbench.foresight import Foreseen
@@ -111,7 +111,7 @@ def build(parts: Parts) -> tuple[list[Any], Fill]:
     def on_stop(request: gr.Request) -> None:
         parts.session(request).cancel()
 
-    which.input(on_which, which, page, js=REMEMBER, **QUIET)
+    which.input(on_which, which, page, js=REMEMBER, **CHOSEN)
     run.click(on_run, [suite, episodes, seed], page, **RUN)
     stop.click(on_stop, queue=False, **QUIET)
     return [which, page], fill

@@ -10,7 +10,7 @@ import gradio as gr
 from workbench import views
 from workbench.app.asked import Asked, Change, Known
 from workbench.app.panel import Panel
-from workbench.app.parts import AGAIN, ANEW, QUIET, Parts
+from workbench.app.parts import AGAIN, ANEW, PICKED, QUIET, Parts
 from workbench.app.settings import brought, slider
 from workbench.asking import AskSettings
 from workbench.moments import RecordedMoment
@@ -106,7 +106,7 @@ def build(demo: gr.Blocks, parts: Parts) -> None:
     dream.click(on_dream, [chunks], page, **ANEW).then(on_objects, None, thing, **QUIET)
     words.submit(asks(instruction), instruction.inputs, page, **ANEW)
     opened = demo.load(on_load, None, [strip, words], **QUIET)
-    chosen = strip.select(on_moment, None, [strip, words], **QUIET)
+    chosen = strip.select(on_moment, None, [strip, words], **PICKED)
     for event in (opened, chosen):
         event.then(asks(camera), camera.inputs, page, **AGAIN).then(on_objects, None, thing, **QUIET)
 
