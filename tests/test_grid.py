@@ -58,6 +58,17 @@ def test_every_cell_is_the_plan_made_alone(bundle, moment):
 
 
 @pytest.mark.heavy
+def test_a_switch_is_an_axis(bundle, moment):
+    grid = Grid(moment, Axis("same_noise", (False, True)), Axis("variance_scale", (True,)), SMALL)
+    _, cells = cells_of(grid, bundle)
+    for column, same_noise in enumerate((False, True)):
+        alone = replace(SMALL, same_noise=same_noise, variance_scale=True)
+        plan = run(plan_events(bundle, bundle, moment, settings=alone))
+        assert cells[0, column].value == pytest.approx(plan.candidates[plan.best].value, abs=1e-5)
+    assert cells[0, 0].value != cells[0, 1].value
+
+
+@pytest.mark.heavy
 def test_equal_questions_are_asked_once(bundle, moment, monkeypatch):
     made = []
     monkeypatch.setattr(filling, "plan_events", lambda *a, **k: made.append(k["settings"]) or plan_events(*a, **k))
@@ -86,6 +97,7 @@ def test_axes_as_people_write_them():
     assert axis("calls", " 1, 2,5 ").values == (1, 2, 5)
     assert axis("sigma_min", "4, 0.5").values == (4.0, 0.5)
     assert axis("value", "v,q").values == ("v", "q")
+    assert axis("same_noise", "off, on").values == (False, True)
 
 
 @pytest.mark.parametrize(
@@ -96,6 +108,7 @@ def test_axes_as_people_write_them():
         ("calls", "1, 1", "different values"),
         ("calls", "two", "whole numbers with commas"),
         ("sigma_min", "<b>", "numbers with commas"),
+        ("same_noise", "True", "on or off with commas"),
         ("seed", ",".join(map(str, range(99))), "at most 36 values"),
     ],
 )

@@ -12,6 +12,7 @@ from workbench.models.bundle import Bundle
 from workbench.planning.aggregate import aggregate
 from workbench.planning.best_of_n import Planning, plan_events
 from workbench.planning.events import Decided
+from workbench.planning.seeds import ensemble_seeds
 from workbench.planning.settings import PlanSettings
 from workbench.rollout import EpisodeResult, Trial, realised_return, run_suite
 from workbench.steps import encode
@@ -39,8 +40,9 @@ def expecting(policy: Bundle, planner: Bundle, settings: PlanSettings = ASKED, *
         here = replace(settings, seed=seed, value="v")
         encoded = encode(policy, moment.observation, moment.instruction, decodable=pictures)
         plan = yield from plan_events(policy, planner, moment, settings=here, pictures=pictures, encoded=encoded)
-        chosen = plan.candidates[plan.best]
-        other = replace(here, candidates=1, seed=chosen.seed, value="q", same_noise=False, depth=1)
+        chosen, own = plan.candidates[plan.best], [candidate.seed for candidate in plan.candidates]
+        start = ensemble_seeds(own, same_noise=here.same_noise)[plan.best]
+        other = replace(here, candidates=1, seed=start, value="q", same_noise=False, depth=1)
         asks = Planning(policy, planner, moment, other, None)
         asks.candidates = [replace(chosen, index=0, futures={}, values=None)]
         samples = yield from asks.value((yield from asks.imagine(chosen.handle, False)))

@@ -19,7 +19,8 @@ MOST_CANDIDATES = 16
 COUNTS = ("seed", "calls", "candidates", "futures", "values", "depth")
 LEVELS = ("sigma_min", "sigma_max")
 WORDS = ("aggregation", "value", "checkpoint")
-SETTINGS = (*COUNTS, *LEVELS, *WORDS)
+SWITCHES = ("same_noise", "variance_scale")
+SETTINGS = (*COUNTS, *LEVELS, *WORDS, *SWITCHES)
 """What can be an axis."""
 
 
@@ -44,14 +45,20 @@ def axis(setting: str, text: str) -> Axis:
     words = [word.strip() for word in text.split(",") if word.strip()]
     if len(words) > MOST:
         raise ValueError(f"{setting}: expected at most {MOST} values, got {len(words)}")
-    kind = int if setting in COUNTS else float if setting in LEVELS else str
+    kind = int if setting in COUNTS else float if setting in LEVELS else _switch if setting in SWITCHES else str
     try:
         return Axis(setting, tuple(kind(word) for word in words))
     except ValueError as error:
         if not str(error).startswith(("invalid literal", "could not convert")):
             raise
-        wanted = "whole numbers" if kind is int else "numbers"
+        wanted = {int: "whole numbers", float: "numbers", _switch: "on or off"}[kind]
         raise ValueError(f"{setting}: expected {wanted} with commas between, got {text[:80]!r}") from None
+
+
+def _switch(word: str) -> bool:
+    if word not in ("on", "off"):
+        raise ValueError("could not convert")
+    return word == "on"
 
 
 @dataclass(frozen=True)

@@ -71,8 +71,10 @@ def test_controls_read_back_as_settings(engine):
     data[controls.by_name["planner"]] = "mini"
     data[controls.by_name["value"]] = "q"
     data[controls.by_name["seed"]] = None
+    data[controls.by_name["same_noise"]] = True
     choice = controls.read(data)
     assert (choice.settings.value, choice.settings.seed, choice.planner) == ("q", 0, "mini")
+    assert choice.settings.same_noise and not choice.settings.variance_scale
 
 
 def test_a_moment_brings_what_it_was_planned_with():

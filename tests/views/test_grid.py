@@ -58,6 +58,7 @@ def test_the_saved_picture_holds_both_pictures_of_every_cell(grid):
 
 
 def test_labels():
+    assert label("same_noise", True) == "same noise on" and label("variance_scale", False) == "own levels off"
     assert (
         label("sigma_max", 80.0) == "first σ 80" and label("aggregation", "success_vote") == "aggregation success vote"
     )

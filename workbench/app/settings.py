@@ -47,6 +47,18 @@ KNOBS = {
 }
 """Numeric settings to what turning them up by one means."""
 
+SWITCHES = {
+    "same_noise": (
+        "same noise for every candidate",
+        "All are imagined and valued from the same noise, so that luck does not rank them. The paper draws for each.",
+    ),
+    "variance_scale": (
+        "noise levels of its own for every candidate",
+        "They differ more: the first begins up to three times higher, the last ends down to a tenth.",
+    ),
+}
+"""Settings that are on or off to what they are called and mean; they cost nothing."""
+
 
 @dataclass(frozen=True)
 class Choice:
@@ -115,6 +127,7 @@ def build(engine: Engine, first: RecordedMoment, *, executes: bool = False, open
     )
     by_name["aggregation"] = gr.Dropdown(list(AGGREGATIONS), value=paper.aggregation, label="aggregation")
     by_name["value"] = gr.Radio([(text, mode) for mode, text in QUESTIONS.items()], value="v", label="value of")
+    by_name |= {name: gr.Checkbox(False, label=label, info=info) for name, (label, info) in SWITCHES.items()}
     by_name["seed"] = number(
         set_by["seed"], precision=0, minimum=0, label="seed (a moment brings its own, and calls and noise level)"
     )

@@ -27,6 +27,8 @@ USUAL = {
     "sigma_max": "80, 40, 20",
     "aggregation": "majority_mean, average, lcb, success_vote",
     "value": "v, q",
+    "same_noise": "off, on",
+    "variance_scale": "off, on",
 }
 """What an axis begins with; the checkpoints are those that are here. Candidate i of seed s has seed s + i: seeds
 close together share candidates."""

@@ -20,7 +20,13 @@ from workbench.views.tags import tag, text
 
 Place = tuple[int, int]
 Cells = Mapping[Place, Cell]
-NAMES = {"value": "value of", "sigma_min": "last σ", "sigma_max": "first σ"}
+NAMES = {
+    "value": "value of",
+    "sigma_min": "last σ",
+    "sigma_max": "first σ",
+    "same_noise": "same noise",
+    "variance_scale": "own levels",
+}
 """Setting to what people call it, where it is not its name."""
 QUESTIONS = {"v": "V(s')", "q": "Q(s, a)"}
 SIDE, GAP, HEAD, FOOT, STUB = 132, 8, 58, 40, 120
@@ -91,6 +97,8 @@ def label(setting: str, value: object) -> str:
 
 def words_of(value: object) -> str:
     """A number without needless digits; underscores are for machines."""
+    if isinstance(value, bool):
+        return "on" if value else "off"
     return f"{value:g}" if isinstance(value, float) else str(value).replace("_", " ")
 
 
