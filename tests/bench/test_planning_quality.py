@@ -39,13 +39,15 @@ def test_the_gain_is_paired_and_a_part_of_the_oracles(tmp_path):
         '{"task": 0, "number": 0, "decisions": 3, "path_end_mm": 4.0}\n'
         '{"task": 0, "number": 1, "decisions": 5, "path_end_mm": 8.0}\n'
     )
-    table = summarise(tmp_path)
+    table = summarise(tmp_path, trials(1, 20, seed=0))
     assert list(table) == [REFERENCE, "best-of-8", "oracle-of-8"], "ways without results are left out"
     assert table["best-of-8"]["against_policy"]["difference"] == pytest.approx(0.25)
     assert table["best-of-8"]["share_of_the_oracles_gain"] == pytest.approx(0.5)
     assert table["best-of-8"]["mean_path_end_mm"] == 6.0
     said = "\n".join(lines(table))
     assert "15 of 20" in said and "+25.0 points" in said and "50% of the oracle's gain" in said and "6.0 mm" in said
+    fewer = summarise(tmp_path, trials(1, 2, seed=0))["best-of-8"]
+    assert (fewer["episodes"], fewer["successes"], fewer["against_policy"]["episodes"]) == (2, 2, 2)
     drawn = planning_quality.figure(table, "points")
     assert "best-of-8 (20 episodes)" in drawn and "solved episodes of points, %" in drawn
 

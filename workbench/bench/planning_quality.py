@@ -126,7 +126,7 @@ def main(options: Sequence[str]) -> int:
     with opened(who, given) as (pair, player):
         for name in given.ways:
             evaluate(WAYS[name], *pair, player, given, given.out / name)
-    table = summarise(given.out)
+    table = summarise(given.out, _schedule(given))
     files.write_json(given.out / "quality.json", {"schema": SCHEMA, **provenance(), "ways": table})
     if given.figure:
         files.write_bytes(given.figure, figure(table, given.suite).encode())
@@ -193,15 +193,24 @@ def evaluate(
             apart[result.trial] = found
             yield result
 
-    schedule = balanced(trials(len(suite.tasks), given.episodes, seed=given.seed))
+    schedule = _schedule(given)
     events = record_suite(out, schedule, results, config=config)
     with tqdm(total=given.episodes, desc=out.name, unit="episode") as bar:
         bar.update(len(open_results(out)) if (out / "results.json").exists() else 0)
         for event in events:
             _note(out / "decisions.jsonl", event, apart.pop(event.trial))
             bar.update()
-    asked = set(schedule)
-    return [result for result in open_results(out) if result.trial in asked]
+    return _of(open_results(out), schedule)
+
+
+def _schedule(given: argparse.Namespace) -> list[Trial]:
+    return balanced(trials(len(find_suite(given.suite).tasks), given.episodes, seed=given.seed))
+
+
+def _of(results: Iterable[EpisodeResult], asked: Iterable[Trial]) -> list[EpisodeResult]:
+    """Those that are asked for: a folder may have more."""
+    wanted = set(asked)
+    return [result for result in results if result.trial in wanted]
 
 
 def distances(plan: Plan) -> dict[str, float]:
@@ -234,15 +243,16 @@ def _means(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
     return {name: round(float(np.mean([row[name] for row in rows if name in row])), 5) for name in names}
 
 
-def summarise(folder: Path) -> dict[str, dict[str, Any]]:
-    """Every way that has results: success, difference to the policy alone on common episodes, spread.
+def summarise(folder: Path, asked: Sequence[Trial]) -> dict[str, dict[str, Any]]:
+    """Every way that has results of the episodes `asked`: success, difference to the policy alone, spread.
 
     Where the oracle of the same candidates has been asked, `share` is the gain as a part of the oracle's.
     """
-    results = {name: open_results(folder / name) for name in WAYS if (folder / name / "results.json").exists()}
+    there = [name for name in WAYS if (folder / name / "results.json").exists()]
+    results = {name: found for name in there if (found := _of(open_results(folder / name), asked))}
     table: dict[str, dict[str, Any]] = {}
     for name, found in results.items():
-        row: dict[str, Any] = summary(found) | _spread(folder / name / "decisions.jsonl")
+        row: dict[str, Any] = summary(found) | _spread(folder / name / "decisions.jsonl", asked)
         if name != REFERENCE and results.get(REFERENCE):
             paired = compare(results[REFERENCE], found)
             row["against_policy"] = asdict(paired)
@@ -254,8 +264,10 @@ def summarise(folder: Path) -> dict[str, dict[str, Any]]:
     return table
 
 
-def _spread(path: Path) -> dict[str, float]:
+def _spread(path: Path, asked: Iterable[Trial]) -> dict[str, float]:
+    wanted = {(trial.task, trial.number) for trial in asked}
     rows = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    rows = [row for row in rows if (row["task"], row["number"]) in wanted]
     return {f"mean_{name}": mean for name, mean in _means(rows).items() if name not in ("task", "number")}
 
 
