@@ -11,7 +11,7 @@ import gradio as gr
 from workbench.app import kept, pinned, settings
 from workbench.app.board import Board
 from workbench.app.engine import Events
-from workbench.app.parts import CHOSEN, PICKED, QUIET, RUN, Parts, one_line
+from workbench.app.parts import PICKED, QUIET, RUN, Parts, one_line
 from workbench.app.session import Session
 from workbench.app.settings import DEFAULT, PRESETS, Controls, brought
 from workbench.app.turns import Loading
@@ -174,7 +174,7 @@ def plans(parts: Parts, page: Page, controls: Controls) -> None:
     page.cancel.click(on_cancel, queue=False, **QUIET)
     # In the browser, so that a click on *Plan* right after it finds it done.
     ensembles = [controls.by_name["futures"], controls.by_name["values"]]
-    page.preset.input(None, page.preset, ensembles, js=f"(name) => ({json.dumps(PRESETS)})[name]", **CHOSEN)
+    page.preset.input(None, page.preset, ensembles, js=f"(name) => ({json.dumps(PRESETS)})[name]", **QUIET)
     page.plan.click(on_plan, controls.inputs | {page.seen}, page.shown, js=SEEN, **RUN)
     page.board.submit(on_yours, None, page.shown, **RUN)
 
@@ -220,7 +220,7 @@ def pins(parts: Parts, page: Page) -> None:
         return pinned.html(session, session.shown)
 
     page.pin.click(on_pin, None, page.beside, **QUIET)
-    page.beside.select(on_unpin, None, page.beside, **QUIET)
+    page.beside.select(on_unpin, None, page.beside, **PICKED)
 
 
 def pressed(session: Session, seen: str | None) -> Board:

@@ -8,7 +8,7 @@ import gradio as gr
 from workbench import recordings, views
 from workbench.app.library import Library
 from workbench.app.panel import Panel
-from workbench.app.parts import CHOSEN, QUIET, RUN, Parts, one_line
+from workbench.app.parts import PICKED, QUIET, RUN, Parts, one_line
 from workbench.data.readers import SUFFIXES
 from workbench.planning.settings import PlanSettings
 from workbench.types import Moment
@@ -141,8 +141,8 @@ def build(demo: gr.Blocks, parts: Parts) -> None:
         parts.session(request).cancel()
 
     demo.load(on_load, None, [*choices, page], **QUIET)
-    gr.on([task.input, outcome.input], on_filter, [task, outcome], [*choices, page], **CHOSEN)
-    episode.input(on_choose, episode, page, **CHOSEN)
+    gr.on([task.input, outcome.input], on_filter, [task, outcome], [*choices, page], **PICKED)
+    episode.input(on_choose, episode, page, **PICKED)
     upload.upload(on_bring, upload, [*choices, page], **QUIET)
     ask.click(on_ask, None, page, **RUN)
     page.select(on_open, None, page, **RUN).then(None, None, None, js=GO)

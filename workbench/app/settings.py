@@ -50,11 +50,11 @@ KNOBS = {
 SWITCHES = {
     "same_noise": (
         "same noise for every candidate",
-        "All are imagined and valued from the same noise, so that luck does not rank them. The paper draws for each.",
+        "All are imagined and valued from the same noise: what is common to all drops out. The paper draws for each.",
     ),
     "variance_scale": (
         "noise levels of its own for every candidate",
-        "They differ more: the first begins up to three times higher, the last ends down to a tenth.",
+        "They differ more: a first level up to three times higher, a last one down to a tenth.",
     ),
 }
 """Settings that are on or off to what they are called and mean; they cost nothing."""

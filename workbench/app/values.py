@@ -26,8 +26,9 @@ REMEMBER = """(name) => {
   const here = new URLSearchParams(location.search);
   here.set('result', name);
   history.replaceState(null, '', '?' + here);
+  return name;
 }"""
-"""The recorded evaluation is part of the page's address."""
+"""The recorded evaluation is part of the page's address; what is returned is what the handler is given."""
 
 Fill = Callable[[gr.Request], tuple[Any, ...]]
 
