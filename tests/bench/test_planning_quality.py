@@ -48,6 +48,7 @@ def test_the_gain_is_paired_and_a_part_of_the_oracles(tmp_path):
     assert "15 of 20" in said and "+25.0 points" in said and "50% of the oracle's gain" in said and "6.0 mm" in said
     fewer = summarise(tmp_path, trials(1, 2, seed=0))["best-of-8"]
     assert (fewer["episodes"], fewer["successes"], fewer["against_policy"]["episodes"]) == (2, 2, 2)
+    assert summarise(tmp_path, trials(1, 1, seed=0))["best-of-8"]["mean_path_end_mm"] == 4.0
     drawn = planning_quality.figure(table, "points")
     assert "best-of-8 (20 episodes)" in drawn and "solved episodes of points, %" in drawn
 

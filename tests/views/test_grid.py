@@ -57,6 +57,11 @@ def test_the_saved_picture_holds_both_pictures_of_every_cell(grid):
     assert len(np.unique(picture[: HEAD - 10].reshape(-1, 3), axis=0)) > 10, "there is a title"
 
 
+def test_no_cell_is_said_to_share_noise_where_that_is_what_differs(plan):
+    switched = Grid(plan.moment, Axis("same_noise", (False, True)), Axis("calls", (1,)), PlanSettings())
+    assert "the same noise in every cell" not in grid_html(switched, {})
+
+
 def test_labels():
     assert label("same_noise", True) == "same noise on" and label("variance_scale", False) == "own levels off"
     assert (

@@ -3,7 +3,7 @@
 A row compares two ways to train or to ask the same small model, on the same episodes. Rows that train give both
 sides the same number of iterations, from the collected episodes below `--data`, with the tokenizer of
 `--checkpoint`; the others ask that checkpoint. Everything lies in `OUT` and continues after a stop; `OUT/results`
-holds the sides as `bench planning-quality` holds its ways, so that what one has played the other need not.
+holds the sides as `bench planning-quality --out OUT/results` holds its ways: what one has played the other need not.
 """
 
 import argparse
@@ -227,7 +227,10 @@ def _share(out: Path, folder: Path, recipe: Recipe, given: argparse.Namespace) -
 
 def evaluate(side: Side, given: argparse.Namespace) -> list[EpisodeResult]:
     """The episodes of one side; those that are there already are not run again."""
-    checkpoint = given.checkpoint if side.train is None else str(trained(side, given))
-    who = Evaluation(given.suite, checkpoint, None, given.dtype, PlanSettings(), planned=True)
+    if side.train is None:
+        checkpoint, planner = given.checkpoint, None
+    else:  # a trained policy names a planning model that nobody trains here: it is its own
+        checkpoint = planner = str(trained(side, given))
+    who = Evaluation(given.suite, checkpoint, planner, given.dtype, PlanSettings(), planned=True)
     with planning_quality.opened(who, given) as (pair, player):
         return planning_quality.evaluate(side.way, *pair, player, given, given.out / "results" / side.name)

@@ -77,7 +77,7 @@ WIDE = {"calls": 8, "sigma_min": 0.3}
 """Candidates that end at a low noise level keep more of what sets them apart (METHOD.md 6.2)."""
 
 OFTEN = {"values": 8, "value_calls": 1, "same_noise": True}
-"""Values of one call each, which scatter least, asked eight times with noise that all candidates share."""
+"""Values of one call each, asked eight times with noise that all candidates share."""
 
 WAYS: Mapping[str, Way] = {
     REFERENCE: alone(),
@@ -111,7 +111,12 @@ def main(options: Sequence[str]) -> int:
     parser.add_argument("--checkpoint", default="mini")
     parser.add_argument("--planner-checkpoint")
     parser.add_argument("--suite", default="libero_mini_hard")
-    parser.add_argument("--episodes", type=int, default=60, help="the same ones for every way (default: 60)")
+    parser.add_argument(
+        "--episodes",
+        type=int,
+        default=60,
+        help="the same ones for every way, and those that the table is of (default: 60)",
+    )
     parser.add_argument("--ways", nargs="+", metavar="NAME", default=list(WAYS), help=f"of {', '.join(WAYS)}")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--dtype", choices=("auto", *checkpoints.COMPUTE), default="auto")
@@ -162,7 +167,7 @@ def opened(who: Evaluation, given: argparse.Namespace) -> Iterator[tuple[tuple[B
             yield (here.policy, here.planner), lambda way, missing: (play(here, who.suite, way, one) for one in missing)
         finally:
             here.env.close()
-            parts.cache_clear()
+            parts.cache_clear()  # else the closed simulator would be the next one's
         return
 
     def elsewhere(way: Way, missing: Iterable[Trial]) -> Iterator[Played]:

@@ -73,6 +73,8 @@ def grid_html(grid: Grid, cells: Cells, *, reference: Place = (0, 0), save: bool
     title = tag("h3", f"{named(down.setting)} down, {named(across.setting)} across")
     seeds = "seed" in (across.setting, down.setting)
     noise = "each seed has noise of its own" if seeds else "the same noise in every cell"
+    if "same_noise" in (across.setting, down.setting):
+        noise = "on: one noise for all candidates of a cell; off: each has its own"
     about = tag("small", f"{noise}; click a cell to compare with it")
     head = tag("header", title, about, tag("span", *modes, class_="segments"), link)
     heads = [tag("b", text(label(across.setting, value))) for value in across.values]
