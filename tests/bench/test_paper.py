@@ -90,6 +90,9 @@ def test_a_side_may_start_from_another_and_all_share_the_tokenizer(given):
     scratch = checkpoints.load(trained(USUAL, given))
     after = checkpoints.load(trained(ROWS["video-first"].reference, given))
     assert (given.out / "runs" / "video-model" / "toy" / "config.json").exists(), "the video model was trained first"
+    assert trained(USUAL, given).exists(), "it is not trained again"
+    with pytest.raises(ValueError, match="expected 3 iterations, found 2: choose another --out"):
+        trained(USUAL, argparse.Namespace(**vars(given) | {"iterations": 3}))
     assert not np.array_equal(*(one.denoiser.net.proj_out.weight.detach().numpy() for one in (scratch, after)))
     for one, other in zip(*(b.tokenizer.state_dict().values() for b in (scratch, after)), strict=True):
         assert (one == other).all()

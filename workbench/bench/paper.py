@@ -30,6 +30,8 @@ from workbench.training.loop import Trained
 from workbench.training.recipes import PRESETS, Recipe, with_settings
 
 SCHEMA = "paper/1"
+PROCESSES = 2
+"""So many train or play, unless `--workers` says otherwise."""
 
 
 @dataclass(frozen=True)
@@ -143,11 +145,13 @@ def main(options: Sequence[str]) -> int:
     parser.add_argument("--suite", default="libero_mini_hard")
     parser.add_argument("--episodes", type=int, default=100, help="the same ones on both sides (default: 100)")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--workers", type=int, default=2, help="processes that train or play episodes")
+    parser.add_argument("--workers", type=int, help=f"processes that train or play episodes (default: {PROCESSES})")
     parser.add_argument("--ray", metavar="ADDRESS", help="play the episodes on this Ray cluster")
     parser.add_argument("--dtype", choices=("auto", *checkpoints.COMPUTE), default="auto")
     parser.add_argument("--out", type=Path, required=True)
     given = parser.parse_args(options)
+    if not given.ray:  # whose cluster plays in as many places as it has, unless told otherwise
+        given.workers = given.workers or PROCESSES
     names = given.row or list(ROWS)
     if unknown := [name for name in names if name not in ROWS]:
         raise ValueError(f"--row: expected some of {', '.join(ROWS)}; got {unknown[0]!r}")
@@ -200,10 +204,16 @@ def trained(side: Side, given: argparse.Namespace) -> Path:
     recipe = with_settings(PRESETS[given.preset], [f"policy.iterations={given.iterations}", *side.train])
     if side.init is not None:
         recipe = replace(recipe, init=str(trained(VIDEO, given)))
-    if not (folder / recipe.name / "config.json").exists():
+    written = folder / "policy" / "written.json"  # the last thing that a run writes
+    if written.exists():
+        made = files.read_json(written)["iteration"]
+        if made != given.iterations:
+            raise ValueError(f"{folder}: expected {given.iterations} iterations, found {made}: choose another --out")
+    else:
         _share(given.out, folder, recipe, given)
+        workers = given.workers or PROCESSES
         with tqdm(total=given.iterations, desc=f"training {side.name}", unit="step") as bar:
-            for event in run_stage(recipe, "policy", given.data, folder, workers=given.workers, seed=given.seed):
+            for event in run_stage(recipe, "policy", given.data, folder, workers=workers, seed=given.seed):
                 if isinstance(event, Trained):
                     bar.update(event.iteration - bar.n)
     return folder / recipe.name
