@@ -9,7 +9,17 @@ import pytest
 from point_world import PointWorld
 
 from workbench.bench import planning_quality
-from workbench.bench.planning_quality import REFERENCE, WAYS, distances, evaluate, lines, main, play, summarise
+from workbench.bench.planning_quality import (
+    REFERENCE,
+    WAYS,
+    distances,
+    evaluate,
+    lines,
+    main,
+    play,
+    shown,
+    summarise,
+)
 from workbench.envs import suites
 from workbench.evaluation import Parts
 from workbench.models.bundle import tiny
@@ -34,15 +44,19 @@ def write(folder, name: str, successes: str) -> None:
 def test_the_gain_is_paired_and_a_part_of_the_oracles(tmp_path):
     write(tmp_path, REFERENCE, "ssff" * 5)
     write(tmp_path, "best-of-8", "sssf" * 5)
+    write(tmp_path, "best-of-16", "sssf" * 5)
+    write(tmp_path, "best-of-8-varied", "sssf" * 5)
     write(tmp_path, "oracle-of-8", "ssss" * 5)
     (tmp_path / "best-of-8" / "decisions.jsonl").write_text(
         '{"task": 0, "number": 0, "decisions": 3, "path_end_mm": 4.0}\n'
         '{"task": 0, "number": 1, "decisions": 5, "path_end_mm": 8.0}\n'
     )
     table = summarise(tmp_path, trials(1, 20, seed=0))
-    assert list(table) == [REFERENCE, "best-of-8", "oracle-of-8"], "ways without results are left out"
+    there = [REFERENCE, "best-of-8", "best-of-16", "best-of-8-varied", "oracle-of-8"]
+    assert list(table) == there, "ways without results are left out"
     assert table["best-of-8"]["against_policy"]["difference"] == pytest.approx(0.25)
-    assert table["best-of-8"]["share_of_the_oracles_gain"] == pytest.approx(0.5)
+    shares = {name: share for name, row in table.items() if (share := row.get("share_of_the_oracles_gain"))}
+    assert shares == {"best-of-8": pytest.approx(0.5)}, "others choose among other candidates than this oracle"
     assert table["best-of-8"]["mean_path_end_mm"] == 6.0
     said = "\n".join(lines(table))
     assert "15 of 20" in said and "+25.0 points" in said and "50% of the oracle's gain" in said and "6.0 mm" in said
@@ -82,6 +96,13 @@ def test_a_way_is_continued_and_notes_how_far_candidates_are_apart(tmp_path, mon
     rows = [json.loads(line) for line in (tmp_path / name / "decisions.jsonl").read_text().splitlines()]
     assert [(row["task"], row["number"]) for row in rows] == [(0, 0), (1, 0), (0, 1), (1, 1)], "in turn, none twice"
     assert all(row["decisions"] >= 1 and row["actions"] > 0 for row in rows)
+
+
+def test_episodes_that_a_way_was_chosen_by_are_left_out_of_the_table(tmp_path):
+    given = argparse.Namespace(suite="libero_mini_hard", episodes=18, seed=0, leave_out=12)
+    assert {trial.number for trial in shown(given)} == {2} and len(shown(given)) == 6
+    with pytest.raises(ValueError, match="--leave-out: expected fewer than the 60 episodes, got 60"):
+        main(["--episodes", "60", "--leave-out", "60", "--out", str(tmp_path)])
 
 
 def test_unknown_ways_are_refused(tmp_path):

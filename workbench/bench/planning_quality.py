@@ -83,7 +83,10 @@ WAYS: Mapping[str, Way] = {
     REFERENCE: alone(),
     **{f"best-of-{n}": Way(_screening(n)) for n in (2, 4, 8, 16)},
     "best-of-8-deep": Way(_screening(8, depth=2)),
-    "best-of-8-q": Way(_screening(8, value="q")),
+    **{f"best-of-{n}-q": Way(_screening(n, value="q")) for n in (8, 16)},
+    "best-of-8-q-same-noise": Way(_screening(8, value="q", same_noise=True)),
+    "best-of-8-wide-q": Way(_screening(8, **WIDE, value="q")),
+    "best-of-8-wide-q-same-noise": Way(_screening(8, **WIDE, value="q", same_noise=True)),
     "best-of-8-3x5": Way(PlanSettings()),
     "best-of-8-3x5-q": Way(PlanSettings(value="q")),
     **{f"best-of-8-3x5-{rule}": Way(PlanSettings(aggregation=rule)) for rule in ("average", "lcb", "success_vote")},
@@ -117,6 +120,13 @@ def main(options: Sequence[str]) -> int:
         default=60,
         help="the same ones for every way, and those that the table is of (default: 60)",
     )
+    parser.add_argument(
+        "--leave-out",
+        type=int,
+        default=0,
+        metavar="N",
+        help="of the table: the first N, if a way was chosen by them (default: none)",
+    )
     parser.add_argument("--ways", nargs="+", metavar="NAME", default=list(WAYS), help=f"of {', '.join(WAYS)}")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--dtype", choices=("auto", *checkpoints.COMPUTE), default="auto")
@@ -127,11 +137,13 @@ def main(options: Sequence[str]) -> int:
     given = parser.parse_args(options)
     if unknown := [name for name in given.ways if name not in WAYS]:
         raise ValueError(f"--ways: expected some of {', '.join(WAYS)}; got {unknown[0]!r}")
+    if not 0 <= given.leave_out < given.episodes:
+        raise ValueError(f"--leave-out: expected fewer than the {given.episodes} episodes, got {given.leave_out}")
     who = Evaluation(given.suite, given.checkpoint, given.planner_checkpoint, given.dtype, PlanSettings(), planned=True)
     with opened(who, given) as (pair, player):
         for name in given.ways:
             evaluate(WAYS[name], *pair, player, given, given.out / name)
-    table = summarise(given.out, _schedule(given))
+    table = summarise(given.out, shown(given))
     files.write_json(given.out / "quality.json", {"schema": SCHEMA, **provenance(), "ways": table})
     if given.figure:
         files.write_bytes(given.figure, figure(table, given.suite).encode())
@@ -208,8 +220,16 @@ def evaluate(
     return _of(open_results(out), schedule)
 
 
-def _schedule(given: argparse.Namespace) -> list[Trial]:
-    return balanced(trials(len(find_suite(given.suite).tasks), given.episodes, seed=given.seed))
+def _schedule(given: argparse.Namespace, episodes: int | None = None) -> list[Trial]:
+    """All that is asked for, or the first few of it."""
+    count = given.episodes if episodes is None else episodes
+    return balanced(trials(len(find_suite(given.suite).tasks), count, seed=given.seed))
+
+
+def shown(given: argparse.Namespace) -> list[Trial]:
+    """The episodes that the table is of."""
+    chosen_by = set(_schedule(given, given.leave_out))
+    return [trial for trial in _schedule(given) if trial not in chosen_by]
 
 
 def _of(results: Iterable[EpisodeResult], asked: Iterable[Trial]) -> list[EpisodeResult]:
@@ -262,11 +282,18 @@ def summarise(folder: Path, asked: Sequence[Trial]) -> dict[str, dict[str, Any]]
             paired = compare(results[REFERENCE], found)
             row["against_policy"] = asdict(paired)
         table[name] = row
+    oracles = {_proposals(name): table[name] for name in table if WAYS[name].knows == "truth"}
     for name, row in table.items():
-        best = table.get("oracle-of-8-wide" if "wide" in name else "oracle-of-8", {}).get("against_policy")
-        if best and best["difference"] > 0 and "best-of-8" in name and "against_policy" in row:
+        best = oracles.get(_proposals(name), {}).get("against_policy")
+        if best and best["difference"] > 0 and WAYS[name].knows != "truth" and "against_policy" in row:
             row["share_of_the_oracles_gain"] = row["against_policy"]["difference"] / best["difference"]
     return table
+
+
+def _proposals(name: str) -> tuple[Any, ...]:
+    """What two ways have in common that choose among the same candidates."""
+    settings = WAYS[name].settings
+    return settings.candidates, settings.calls, settings.sigma_min, settings.variance_scale
 
 
 def _spread(path: Path, asked: Iterable[Trial]) -> dict[str, float]:
@@ -288,9 +315,10 @@ def figure(table: Mapping[str, Mapping[str, Any]], suite: str) -> str:
 
 def lines(table: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
     """The table for a terminal."""
+    width = max(map(len, table), default=0)
     for name, row in table.items():
         low, high = (round(100 * limit) for limit in row["interval"])
-        said = f"{name:24} {row['successes']:3d} of {row['episodes']} ({low} to {high} %)"
+        said = f"{name:{width}} {row['successes']:3d} of {row['episodes']} ({low} to {high} %)"
         if paired := row.get("against_policy"):
             low, high = (f"{100 * limit:+.0f}" for limit in paired["interval"])
             said += f"  {100 * paired['difference']:+5.1f} points ({low} to {high})"
