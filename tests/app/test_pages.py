@@ -401,6 +401,12 @@ def test_pages_have_addresses_and_take_the_moment_along(page, address):
     page.wait_for_url(f"{address}denoise{here}")
     expect(page.locator("#moments button").nth(1)).to_have_attribute("aria-pressed", "true")
     expect(page.locator("#denoise .frame")).to_have_count(9, timeout=MINUTES)
+    page.locator("#moments button").nth(0).click()
+    page.wait_for_url(lambda url: url.startswith(address + "denoise?moment=libero_mini_hard-0-"))
+    page.reload()
+    expect(page.locator("#denoise .frame")).to_have_count(9, timeout=MINUTES)
+    page.locator("#moments button").nth(1).click()
+    page.wait_for_url(f"{address}denoise{here}")
     leave_for(page, "Plan")
     page.wait_for_url(address + here)
     expect(page.locator("#board .facts")).to_contain_text("libero_mini_hard/3/")
@@ -508,7 +514,9 @@ def test_values_recorded_and_asked_anew_on_one_episode(page, address):
     expect(values.get_by_role("link", name="Save as a file")).to_have_attribute("download", "foresight.json")
     page.get_by_role("tab", name="Grid").click()
     expect(page.locator("#run-grid")).to_be_visible(timeout=MINUTES)
-    assert "tab=grid" in page.url
+    assert page.url.startswith(address + "study?") and "tab=grid" in page.url
+    page.reload()
+    expect(page.locator("#run-grid")).to_be_visible(timeout=MINUTES)
 
 
 def at_rest(page):

@@ -48,7 +48,7 @@ PICK_MOMENT = """element.addEventListener('click', (event) => {
   const here = new URLSearchParams(location.search);
   here.delete('run');
   here.set('moment', button.dataset.name);
-  history.replaceState(null, '', '?' + here);
+  history.replaceState(null, '', location.pathname + '?' + here);
   trigger('select', { name: button.dataset.name });
 });"""
 """The moment is part of the page's address; the menu takes it along (static/app.js)."""

@@ -37,13 +37,8 @@ ADDRESS = ("x", "xs", "y", "ys")
 REMEMBER = """(x, xs, y, ys) => {
   const here = new URLSearchParams(location.search);
   Object.entries({ x, xs, y, ys }).forEach(([name, value]) => here.set(name, value));
-  history.replaceState(null, '', '?' + here);
+  history.replaceState(null, '', location.pathname + '?' + here);
 }"""
-SELECT = """() => {{
-  const here = new URLSearchParams(location.search);
-  here.set('tab', '{tab}');
-  history.replaceState(null, '', '?' + here);
-}}"""
 PICK_CELL = """element.addEventListener('click', (event) => {
   const cell = event.target.closest('button.cell');
   if (cell) trigger('select', { row: Number(cell.dataset.row), column: Number(cell.dataset.column) });
@@ -107,22 +102,20 @@ class Study:
 
 def build(demo: gr.Blocks, parts: Parts) -> None:
     """Components and handlers of the page."""
-    with gr.Tabs(elem_id="studies", elem_classes="kinds") as tabs:
-        with gr.Tab("Values", id="values") as first:
+    with gr.Tabs(elem_id="studies", elem_classes="kinds") as tabs:  # static/app.js keeps the choice in the address
+        with gr.Tab("Values", id="values"):
             valued, fill = values.build(parts)
-        with gr.Tab("Grid", id="grid") as second:
+        with gr.Tab("Grid", id="grid"):
             axes, strip = build_grid(parts)
 
     def on_load(request: gr.Request) -> tuple:
         _, moment = parts.open(request, lambda moment: Study(parts.engine, moment))
         given = request.query_params
         texts = (str(given.get(name, control.value))[:200] for name, control in zip(ADDRESS, axes, strict=True))
-        tab = "grid" if given.get("tab") == "grid" or "x" in given else "values"
+        tab = "grid" if given.get("tab", "grid" if "x" in given else "") == "grid" else "values"
         return gr.Tabs(selected=tab), parts.strip(moment.name), *known_axes(*texts), *fill(request)
 
     demo.load(on_load, None, [tabs, strip, *axes, *valued], **QUIET)
-    for tab in (first, second):
-        tab.select(None, None, None, js=SELECT.format(tab=tab.id), **QUIET)
 
 
 def build_grid(parts: Parts) -> tuple[list[gr.components.Component], gr.HTML]:

@@ -25,7 +25,7 @@ EMPTY = (
 REMEMBER = """(name) => {
   const here = new URLSearchParams(location.search);
   here.set('result', name);
-  history.replaceState(null, '', '?' + here);
+  history.replaceState(null, '', location.pathname + '?' + here);
   return name;
 }"""
 """The recorded evaluation is part of the page's address; what is returned is what the handler is given."""

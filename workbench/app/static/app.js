@@ -29,6 +29,12 @@ customElements.define("pinned-runs", class extends HTMLElement {
   }
 });
 
+// So is the kind of study, once somebody chooses it. (Gradio's own event also comes as the page opens, for the first.)
+document.addEventListener("click", (event) => {
+  const tab = event.target.closest?.("#studies [role=tab]");
+  if (tab) readdress({ tab: tab.textContent.trim().toLowerCase() });
+}, true);
+
 // The menu takes along what the page is about: its address without the page's name. Of a run only this page knows.
 document.addEventListener("click", (event) => {
   const link = event.target.closest?.(".nav-holder a");
