@@ -47,17 +47,16 @@ def axis(setting: str, text: str) -> Axis:
         raise ValueError(f"{setting}: expected at most {MOST} values, got {len(words)}")
     kind = int if setting in COUNTS else float if setting in LEVELS else _switch if setting in SWITCHES else str
     try:
-        return Axis(setting, tuple(kind(word) for word in words))
-    except ValueError as error:
-        if not str(error).startswith(("invalid literal", "could not convert")):
-            raise
+        values = tuple(kind(word) for word in words)
+    except ValueError:
         wanted = {int: "whole numbers", float: "numbers", _switch: "on or off"}[kind]
         raise ValueError(f"{setting}: expected {wanted} with commas between, got {text[:80]!r}") from None
+    return Axis(setting, values)
 
 
 def _switch(word: str) -> bool:
     if word not in ("on", "off"):
-        raise ValueError("could not convert")
+        raise ValueError(f"expected on or off, got {word!r}")
     return word == "on"
 
 

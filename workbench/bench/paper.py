@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from workbench import files
 from workbench.bench import planning_quality
-from workbench.bench.planning_quality import REFERENCE, WAYS, Way, alone
+from workbench.bench.planning_quality import REFERENCE, WAYS, Way, unplanned
 from workbench.evaluation import Evaluation
 from workbench.models import checkpoints
 from workbench.planning.settings import PlanSettings
@@ -102,7 +102,7 @@ ROWS = {
             "last-noise-level",
             "a last noise level of 0.002 instead of the model's own",
             SHIPPED,
-            Side("sigma-min-0.002", way=alone(sigma_min=0.002)),
+            Side("sigma-min-0.002", way=unplanned(sigma_min=0.002)),
             paper=None,
             expected=-1,
         ),
@@ -110,7 +110,7 @@ ROWS = {
             "calls",
             "1 network call instead of 5",
             SHIPPED,
-            Side("1-call", way=alone(calls=1)),
+            Side("1-call", way=unplanned(calls=1)),
             paper=-0.5,
             expected=-1,
         ),

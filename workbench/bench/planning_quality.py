@@ -68,7 +68,7 @@ def _screening(candidates: int, **changes: Any) -> PlanSettings:
     return PlanSettings(**{"candidates": candidates, "futures": 1, "values": 1} | changes)
 
 
-def alone(**changes: Any) -> Way:
+def unplanned(**changes: Any) -> Way:
     """The policy's own chunk, imagined and valued for the record."""
     return Way(_screening(1, **changes))
 
@@ -80,7 +80,7 @@ OFTEN = {"values": 8, "value_calls": 1, "same_noise": True}
 """Values of one call each, asked eight times with noise that all candidates share."""
 
 WAYS: Mapping[str, Way] = {
-    REFERENCE: alone(),
+    REFERENCE: unplanned(),
     **{f"best-of-{n}": Way(_screening(n)) for n in (2, 4, 8, 16)},
     "best-of-8-deep": Way(_screening(8, depth=2)),
     **{f"best-of-{n}-q": Way(_screening(n, value="q")) for n in (8, 16)},
@@ -90,7 +90,7 @@ WAYS: Mapping[str, Way] = {
     "best-of-8-3x5": Way(PlanSettings()),
     "best-of-8-3x5-q": Way(PlanSettings(value="q")),
     **{f"best-of-8-3x5-{rule}": Way(PlanSettings(aggregation=rule)) for rule in ("average", "lcb", "success_vote")},
-    "policy-wide": alone(**WIDE),
+    "policy-wide": unplanned(**WIDE),
     "best-of-8-wide": Way(_screening(8, **WIDE)),
     "best-of-8-varied": Way(_screening(8, variance_scale=True)),
     "best-of-8-same-noise": Way(_screening(8, same_noise=True)),
