@@ -775,6 +775,7 @@ def test_a_recording_is_scrubbed_asked_about_and_opened_elsewhere(browser, addre
         expect(page.get_by_text("bad.hdf5 cannot be read as HDF5")).to_be_visible(timeout=MINUTES)
         page.locator("input[type=file]").first.set_input_files(assets / "episodes" / "a.hdf5")
         expect(page.locator("#recording header small")).to_have_text("yours/a.hdf5#0 · 20 steps", timeout=MINUTES)
+        assert page.url == address + "recordings", "what one visitor brought has no address"
         page.get_by_role("slider", name="control step").fill("5")
         page.locator("#recording [data-open=plan]").click()
         page.wait_for_url(f"{address}?moment=opened-*", timeout=MINUTES)
@@ -799,6 +800,11 @@ def test_a_plan_out_of_a_recording_knows_the_way_back(browser, address):
         expect(page.locator("#recording header small")).to_have_text("episodes/a.hdf5#0 · 20 steps")
         page.goto(address + "recordings?episode=nowhere&step=-3x")
         expect(page.locator("#recording .controls output")).to_have_text("step 0 of 19", timeout=MINUTES)
+        page.wait_for_url(lambda url: "nowhere" not in url and "step" not in url)
+        page.get_by_role("slider", name="control step").fill("5")
+        page.wait_for_url(f"{address}recordings?episode=episodes*a.hdf5*&step=5")
+        page.reload()
+        expect(page.locator("#recording .controls output")).to_have_text("step 5 of 19", timeout=MINUTES)
 
 
 def test_a_click_before_the_page_knows_its_moment_counts_for_that_moment(browser, address):

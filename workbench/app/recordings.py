@@ -82,7 +82,9 @@ class Watched(Panel):
     def _drawn(self) -> str:
         spec = self.engine.spec
         gripper = spec.gripper if spec and self.episode.actions.shape[1] == spec.action_dim else None
-        return views.recording_html(self.episode, self.name, recalled=self.recalled, step=self.step, gripper=gripper)
+        drawn = views.recording_html(self.episode, self.name, recalled=self.recalled, step=self.step, gripper=gripper)
+        shared = self.name in self.parts.library.sources  # static/app.js puts it in the address
+        return drawn + tag("shown-episode", data_name=self.name if shared else "")
 
 
 def build(demo: gr.Blocks, parts: Parts) -> None:

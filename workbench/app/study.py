@@ -32,6 +32,10 @@ USUAL = {
 }
 """What an axis begins with; the checkpoints are those that are here. Candidate i of seed s has seed s + i: seeds
 close together share candidates."""
+EMPTY = (
+    "Run plans this moment once for every pair of these values. A cell shows the best candidate and what it is worth, "
+    "and how far both have moved from a cell that you click."
+)
 ADDRESS = ("x", "xs", "y", "ys")
 """What the page's address says of the grid."""
 REMEMBER = """(x, xs, y, ys) => {
@@ -54,6 +58,7 @@ class Gridded(Panel):
         self.grid: Grid | None = None
         self.cells: dict[tuple[int, int], Cell] = {}
         self.reference = (0, 0)
+        self.note = EMPTY
 
     def ask(self, grid: Grid) -> None:
         """Another grid has been asked for."""

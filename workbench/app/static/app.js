@@ -35,6 +35,19 @@ document.addEventListener("click", (event) => {
   if (tab) readdress({ tab: tab.textContent.trim().toLowerCase() });
 }, true);
 
+// So are the recorded episode on a page, unless a visitor brought it, and the step that its slider was left at.
+customElements.define("shown-episode", class extends HTMLElement {
+  static observedAttributes = ["data-name"];
+  attributeChangedCallback(_, before, name) {
+    const known = new URLSearchParams(location.search).get("episode") === name;
+    readdress(known ? {} : { episode: name || null, step: null });
+  }
+});
+document.addEventListener("change", (event) => {
+  const slider = event.target.closest?.("#recording .controls input");
+  if (slider && document.querySelector("shown-episode").dataset.name) readdress({ step: slider.value });
+});
+
 // The menu takes along what the page is about: its address without the page's name. Of a run only this page knows.
 document.addEventListener("click", (event) => {
   const link = event.target.closest?.(".nav-holder a");
