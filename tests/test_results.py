@@ -94,6 +94,14 @@ def test_an_evaluation_of_before_there_was_a_setting_goes_on(tmp_path, bundle):
         run(evaluate(tmp_path, bundle, 3, {**CONFIG, "settings": settings | {"depth": 2}}))
 
 
+def test_what_asks_no_planner_goes_on_whichever_there_was(tmp_path, bundle):
+    run(evaluate(tmp_path, bundle, 2, {**CONFIG, "planner_sha256": "of before"}))
+    run(evaluate(tmp_path, bundle, 3))
+    assert len(open_results(tmp_path)) == 3
+    with pytest.raises(ValueError, match="planner_sha256 None, now it is 'another'"):
+        run(evaluate(tmp_path, bundle, 3, {**CONFIG, "planner_sha256": "another"}))
+
+
 def test_damaged_results_are_one_clear_line(tmp_path, bundle):
     run(evaluate(tmp_path, bundle, 2))
     path = tmp_path / "results.json"

@@ -52,6 +52,8 @@ def continue_results(folder: Path, config: Mapping[str, Any]) -> list[EpisodeRes
     results = open_results(folder)
     earlier = files.read_json(folder / "results.json")
     before, now = _whole(earlier["config"]), _whole(config)
+    if "planner_sha256" not in now:  # no planner is asked; some folders of before named one nevertheless
+        before.pop("planner_sha256", None)
     other = {key: (before.get(key), now.get(key)) for key in {*before, *now}}
     if different := {key: pair for key, pair in other.items() if pair[0] != pair[1]}:
         key, (old, new) = min(different.items())

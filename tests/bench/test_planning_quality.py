@@ -20,9 +20,11 @@ from workbench.bench.planning_quality import (
     shown,
     summarise,
 )
+from workbench.control import best_of_n
 from workbench.envs import suites
 from workbench.evaluation import Parts
 from workbench.models.bundle import tiny
+from workbench.planning import run
 from workbench.planning.settings import PlanSettings
 from workbench.platforms import PLATFORMS
 from workbench.results import save_results
@@ -96,6 +98,18 @@ def test_a_way_is_continued_and_notes_how_far_candidates_are_apart(tmp_path, mon
     rows = [json.loads(line) for line in (tmp_path / name / "decisions.jsonl").read_text().splitlines()]
     assert [(row["task"], row["number"]) for row in rows] == [(0, 0), (1, 0), (0, 1), (1, 1)], "in turn, none twice"
     assert all(row["decisions"] >= 1 and row["actions"] > 0 for row in rows)
+
+
+def test_a_way_that_plans_nothing_acts_as_the_only_candidate_would():
+    bundle = tiny(replace(PLATFORMS["libero"], chunk_size=4, execute_steps=4), words="go to the left", causal=False)
+    env = PointWorld()
+    env.reset(0, None, 0)
+    moment = Moment(env.observe(), env.instruction, "points/0/0@0")
+    assert not WAYS["policy-wide"].plans and not WAYS["oracle-of-8"].plans and WAYS["best-of-8-true-futures"].plans
+    for name in (REFERENCE, "policy-wide"):
+        alone = run(WAYS[name].decide(env, bundle, bundle)(moment, 7))
+        planned = run(best_of_n(bundle, bundle, WAYS[name].settings)(moment, 7))
+        np.testing.assert_array_equal(alone.candidates[0].actions, planned.candidates[0].actions)
 
 
 def test_episodes_that_a_way_was_chosen_by_are_left_out_of_the_table(tmp_path):

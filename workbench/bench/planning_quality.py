@@ -20,7 +20,7 @@ import numpy as np
 from tqdm import tqdm
 
 from workbench import files
-from workbench.control import Decide, Events, best_of_n, tap
+from workbench.control import Decide, Events, alone, best_of_n, tap
 from workbench.envs.base import Env
 from workbench.envs.suites import suite as find_suite
 from workbench.evaluation import Evaluation, Parts, parts
@@ -50,8 +50,15 @@ class Way:
     knows: Literal["nothing", "futures", "truth"] = "nothing"
     """What the simulator tells beforehand: where the candidates lead, or what becomes of them."""
 
+    @property
+    def plans(self) -> bool:
+        """Whether it asks the planning model: there is something to choose, and not the truth to choose by."""
+        return self.settings.candidates > 1 and self.knows != "truth"
+
     def decide(self, env: Env, policy: Bundle, planner: Bundle) -> Decide:
         """The decision function, for `rollout.run_suite`."""
+        if self.settings.candidates == 1:
+            return alone(policy, calls=self.settings.calls, sigma_min=self.settings.sigma_min)
         if self.knows == "truth":
             return oracle(env, policy, self.settings)
         if self.knows == "futures":
@@ -69,7 +76,7 @@ def _screening(candidates: int, **changes: Any) -> PlanSettings:
 
 
 def unplanned(**changes: Any) -> Way:
-    """The policy's own chunk, imagined and valued for the record."""
+    """The policy's own chunk."""
     return Way(_screening(1, **changes))
 
 
@@ -202,7 +209,8 @@ def evaluate(
         "knows": way.knows,
         "settings": asdict(way.settings),
     }
-    config |= {"sha256": policy.sha256, "planner_sha256": planner.sha256, "dtype": str(policy.denoiser.dtype)}
+    config |= {"sha256": policy.sha256, "dtype": str(policy.denoiser.dtype)}
+    config |= {"planner_sha256": planner.sha256} if way.plans else {}
     apart: dict[Trial, list[dict[str, float]]] = {}
 
     def results(missing: Iterable[Trial]) -> Events:
