@@ -87,6 +87,20 @@ def test_two_rounds(run_folder, monkeypatch, capsys):
     first, second = (files.read_json(run_folder / f"run/round-{n}/before.json")["libero_mini"] for n in (1, 2))
     assert first["planner"] == "toy" and second["planner"] == "toy-planner"
     assert "value_calibration_error" in capsys.readouterr().out
+    # What a whole chain, or nobody's round, has trained is not taken for this round's.
+    (run_folder / "run/planner-3").mkdir()
+    with pytest.raises(ValueError, match="planner-3: expected none before round 3.*--round 4 goes on from it"):
+        experience.run(argparse.Namespace(**vars(options), round=3))
+
+
+def test_a_suite_of_other_words_is_refused_at_once(run_folder, monkeypatch):
+    monkeypatch.setattr(recipes, "PRESETS", {"toy": replace(MINI, name="toy")})
+    asked = {"preset": "toy", "out": str(run_folder / "run"), "set": [], "round": 9}
+    with pytest.raises(
+        ValueError, match="--suite libero_mini_hard: the policy was trained on other tasks.*unknown stack"
+    ):
+        experience.run(argparse.Namespace(**asked, suite=["libero_mini", "libero_mini_hard"]))
+    assert not (run_folder / "run/round-9").exists()
 
 
 def test_a_round_needs_a_policy(tmp_path):

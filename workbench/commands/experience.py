@@ -5,6 +5,7 @@ rollouts so far; and the same evaluation before and after says what that was wor
 """
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,10 @@ def run(options: argparse.Namespace) -> None:
     if not (out / recipe.name / "config.json").exists():
         raise ValueError(f"{out / recipe.name}: expected the policy that `workbench train --stage policy` writes there")
     folder = out / f"round-{options.round}"
+    if (out / _stage(options)).exists() and not (folder / "before.json").exists():
+        there = f"{out / _stage(options)}: expected none before round {options.round}, but it is trained already"
+        raise ValueError(f"{there}: --round {options.round + 1} goes on from it")
+    _check_words(out / recipe.name, options.suite)
     before = _evaluated(folder / "before.json", out / recipe.name, options)
     for suite in options.suite:
         for sigma_min in (None, options.stray):
@@ -40,6 +45,25 @@ def run(options: argparse.Namespace) -> None:
         for name in [key for key in after[suite] if key in SHOWN or key.startswith("psnr_")]:
             print(f"{suite}: {name}: {before[suite].get(name)} before, {after[suite][name]} after")
     print(f"round {options.round}: {folder}")
+
+
+def _stage(options: argparse.Namespace) -> str:
+    """Where a round's training is kept: the first is what a whole chain ends with, too."""
+    return "planner" if options.round == 1 else f"planner-{options.round}"
+
+
+def _check_words(policy: Path, suites: Sequence[str]) -> None:
+    """ValueError for a suite with instructions that the policy has not learned: better now than after the first."""
+    from workbench.envs.suites import suite
+    from workbench.models import checkpoints
+
+    text = checkpoints.load(policy).text
+    for name in suites:
+        for instruction in suite(name).tasks:
+            try:
+                text.embed(instruction)
+            except ValueError as error:
+                raise ValueError(f"--suite {name}: the policy was trained on other tasks: {error}") from None
 
 
 def _collect(policy: Path, suite: str, sigma_min: float | None, options: argparse.Namespace) -> None:
@@ -69,7 +93,6 @@ def _fine_tune(recipe: "Recipe", out: Path, options: argparse.Namespace) -> None
     from workbench.training.chain import run_stage
     from workbench.training.loop import Trained
 
-    stage = "planner" if options.round == 1 else f"planner-{options.round}"
     with tqdm(unit="step", desc=f"fine-tuning, round {options.round}") as bar:
 
         def see(event: Any) -> None:
@@ -78,7 +101,7 @@ def _fine_tune(recipe: "Recipe", out: Path, options: argparse.Namespace) -> None
                 bar.update(event.iteration - bar.n)
 
         workers = options.workers or PROCESSES
-        follow(run_stage(recipe, stage, [Path(options.data)], out, workers=workers, seed=options.seed), see)
+        follow(run_stage(recipe, _stage(options), [Path(options.data)], out, workers=workers, seed=options.seed), see)
 
 
 def _evaluated(path: Path, policy: Path, options: argparse.Namespace) -> dict[str, Any]:
