@@ -481,6 +481,7 @@ widgets.scrub_episode(ended.episode, spec) if problem is None else problem
 #
 # ```
 # workbench collect --suite libero_mini --demos 240 --failures 80 --out data
+# workbench collect --suite libero_mini_hard --demos 240 --failures 80 --out data
 # workbench train --preset mini --data data --out run
 # ```
 #

@@ -396,11 +396,12 @@ assert np.isclose(coin[5], 0.05), "a hundred rollouts: five points"
 # ## The whole thing
 #
 # ```
-# workbench experience --data data --out run --round 1
+# workbench experience --data data --out run --round 2
 # ```
 #
-# That rolls out the policy (also *straying*, with a lower last noise level), fine-tunes the planning model, and
-# evaluates what it foresees before and after.
+# Round 2, because `workbench train` has trained a first planning model (notebook 6). That rolls out the policy (also
+# *straying*, with a lower last noise level), fine-tunes the planning model, and evaluates what it foresees before and
+# after.
 
 # %% [markdown]
 # ## Now break it

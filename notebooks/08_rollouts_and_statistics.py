@@ -229,9 +229,11 @@ score.reveal("What is reported, in per cent, is", guess, round(float(reported), 
 #
 # ```
 # workbench rollout --suite libero_mini --episodes 40 --out runs/alone
-# workbench rollout --suite libero_mini --episodes 40 --planner best-of-n --out runs/planned --compare runs/alone
+# workbench rollout --suite libero_mini --episodes 40 --planner best-of-n --futures 1 --values 1 \
+#   --out runs/planned --compare runs/alone
 # ```
 #
+# The second takes minutes, with the paper's ensembles (without `--futures 1 --values 1`) about an hour.
 # Same seed, same episodes, whatever the planner; a stopped run continues. The official suites (`libero_spatial`,
 # `libero_object`, `libero_goal`, `libero_10`) run through the same command once `LIBERO_ASSETS` names LIBERO's
 # assets. They need the pinned MuJoCo: in newer ones LIBERO's stored initial states settle differently, and a task is

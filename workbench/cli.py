@@ -189,7 +189,10 @@ def _planning(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--depth", type=whole(1, 8), default=1, help="chunks that are looked ahead")
     group.add_argument("--seed", type=SEED, default=0, help="of everything that is drawn")
     group.add_argument(
-        "--dtype", choices=DTYPES, default="auto", help="of the networks; auto: bfloat16 on a GPU, float32 on a CPU"
+        "--dtype",
+        choices=DTYPES,
+        default="auto",
+        help="of the networks; auto: float32 for small ones on a CPU, else bfloat16",
     )
 
 
@@ -306,7 +309,11 @@ def _data(commands: argparse._SubParsersAction) -> None:
 
 def _train(commands: argparse._SubParsersAction) -> None:
     parser = _command(commands, "train", "train the tokenizer, the policy and the planning model")
-    parser.add_argument("--preset", default="mini", help="mini, cosmos-2b-libero, -robocasa, -aloha, -aloha-planning")
+    parser.add_argument(
+        "--preset",
+        default="mini",
+        help="mini, mini-128, -aloha, -object; cosmos-2b-libero, -robocasa, -aloha, -aloha-planning",
+    )
     parser.add_argument("--data", nargs="+", default=[], metavar="DIR", help="folders of episodes")
     parser.add_argument("--out", help="folder of the run: a folder a stage, and the checkpoints")
     parser.add_argument(

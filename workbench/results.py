@@ -56,7 +56,8 @@ def continue_results(folder: Path, config: Mapping[str, Any]) -> list[EpisodeRes
         before.pop("planner_sha256", None)
     other = {key: (before.get(key), now.get(key)) for key in {*before, *now}}
     if different := {key: pair for key, pair in other.items() if pair[0] != pair[1]}:
-        key, (old, new) = min(different.items())
+        key = min(different, key=lambda key: (key != "planner", key))  # whose absence explains the others'
+        old, new = different[key]
         raise ValueError(f"{folder} has results with {key} {old!r}, now it is {new!r}: choose another folder")
     return results
 

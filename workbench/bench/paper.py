@@ -162,8 +162,9 @@ def main(options: Sequence[str]) -> int:
     found = files.read_json(path)["rows"] if path.exists() else {}
     for row in rows:
         first, second = (evaluate(side, given) for side in (row.reference, row.variant))
-        found[row.name] = _record(row, first, second)
-        files.write_json(path, {"schema": SCHEMA, **provenance(), "rows": found})
+        found[row.name] = _record(row, first, second, given.out / "results")
+        asked = {"suite": given.suite, "seed": given.seed}
+        files.write_json(path, {"schema": SCHEMA, **provenance(), **asked, "rows": found})
         print(sentence(row, found[row.name]))
     if owed := [name for name in ROWS if name not in found]:
         print(f"owed: {', '.join(owed)}")
@@ -178,9 +179,10 @@ def verdict(difference: PairedDifference, expected: int) -> str:
     return "confirmed" if (low > 0) == (expected > 0) else "refuted"
 
 
-def _record(row: Row, first: Sequence[EpisodeResult], second: Sequence[EpisodeResult]) -> dict[str, Any]:
+def _record(row: Row, first: Sequence[EpisodeResult], second: Sequence[EpisodeResult], folder: Path) -> dict[str, Any]:
     difference = compare(first, second)
-    sides = {row.reference.name: summary(first), row.variant.name: summary(second)}
+    both = ((row.reference.name, first), (row.variant.name, second))
+    sides = {name: summary(results) | planning_quality.made_by(folder / name) for name, results in both}
     said = {"question": row.question, "paper": row.paper, "verdict": verdict(difference, row.expected)}
     return said | {"sides": sides, "difference": asdict(difference)}
 

@@ -151,7 +151,8 @@ def main(options: Sequence[str]) -> int:
         for name in given.ways:
             evaluate(WAYS[name], *pair, player, given, given.out / name)
     table = summarise(given.out, shown(given))
-    files.write_json(given.out / "quality.json", {"schema": SCHEMA, **provenance(), "ways": table})
+    asked = {"suite": given.suite, "seed": given.seed}
+    files.write_json(given.out / "quality.json", {"schema": SCHEMA, **provenance(), **asked, "ways": table})
     if given.figure:
         files.write_bytes(given.figure, figure(table, given.suite).encode())
     print("\n".join(lines(table)))
@@ -285,7 +286,9 @@ def summarise(folder: Path, asked: Sequence[Trial]) -> dict[str, dict[str, Any]]
     results = {name: found for name in there if (found := _of(open_results(folder / name), asked))}
     table: dict[str, dict[str, Any]] = {}
     for name, found in results.items():
-        row: dict[str, Any] = summary(found) | _spread(folder / name / "decisions.jsonl", asked)
+        row: dict[str, Any] = (
+            summary(found) | made_by(folder / name) | _spread(folder / name / "decisions.jsonl", asked)
+        )
         if name != REFERENCE and results.get(REFERENCE):
             paired = compare(results[REFERENCE], found)
             row["against_policy"] = asdict(paired)
@@ -296,6 +299,12 @@ def summarise(folder: Path, asked: Sequence[Trial]) -> dict[str, dict[str, Any]]
         if best and best["difference"] > 0 and WAYS[name].knows != "truth" and "against_policy" in row:
             row["share_of_the_oracles_gain"] = row["against_policy"]["difference"] / best["difference"]
     return table
+
+
+def made_by(folder: Path) -> dict[str, str]:
+    """The checkpoints that the episodes in a folder are of."""
+    config = files.read_json(folder / "results.json")["config"]
+    return {key: config[key] for key in ("sha256", "planner_sha256") if key in config}
 
 
 def _proposals(name: str) -> tuple[Any, ...]:
