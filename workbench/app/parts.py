@@ -45,10 +45,7 @@ MOST_OPENED = 64
 PICK_MOMENT = """element.addEventListener('click', (event) => {
   const button = event.target.closest('[data-name]');
   if (!button) return;
-  const here = new URLSearchParams(location.search);
-  here.delete('run');
-  here.set('moment', button.dataset.name);
-  history.replaceState(null, '', location.pathname + '?' + here);
+  readdress({ run: null, moment: button.dataset.name });
   trigger('select', { name: button.dataset.name });
 });"""
 """The moment is part of the page's address; the menu takes it along (static/app.js)."""

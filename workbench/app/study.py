@@ -38,11 +38,7 @@ EMPTY = (
 )
 ADDRESS = ("x", "xs", "y", "ys")
 """What the page's address says of the grid."""
-REMEMBER = """(x, xs, y, ys) => {
-  const here = new URLSearchParams(location.search);
-  Object.entries({ x, xs, y, ys }).forEach(([name, value]) => here.set(name, value));
-  history.replaceState(null, '', location.pathname + '?' + here);
-}"""
+REMEMBER = "(x, xs, y, ys) => readdress({ x, xs, y, ys })"
 PICK_CELL = """element.addEventListener('click', (event) => {
   const cell = event.target.closest('button.cell');
   if (cell) trigger('select', { row: Number(cell.dataset.row), column: Number(cell.dataset.column) });

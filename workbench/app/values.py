@@ -23,9 +23,7 @@ EMPTY = (
     "`workbench app --data DIR` lists it. Or ask anew on a few episodes."
 )
 REMEMBER = """(name) => {
-  const here = new URLSearchParams(location.search);
-  here.set('result', name);
-  history.replaceState(null, '', location.pathname + '?' + here);
+  readdress({ result: name });
   return name;
 }"""
 """The recorded evaluation is part of the page's address; what is returned is what the handler is given."""

@@ -151,7 +151,7 @@ def main(options: Sequence[str]) -> int:
         for name in given.ways:
             evaluate(WAYS[name], *pair, player, given, given.out / name)
     table = summarise(given.out, shown(given))
-    asked = {"suite": given.suite, "seed": given.seed}
+    asked = {"suite": given.suite, "seed": given.seed, "left_out": given.leave_out}
     files.write_json(given.out / "quality.json", {"schema": SCHEMA, **provenance(), **asked, "ways": table})
     if given.figure:
         files.write_bytes(given.figure, figure(table, given.suite).encode())

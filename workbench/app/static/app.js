@@ -4,6 +4,8 @@ const changed = (search, changes) => {
   for (const [key, value] of Object.entries(changes)) value === null ? here.delete(key) : here.set(key, value);
   return here.toString() && `?${here}`;
 };
+// The one place that writes addresses, for the pages' own scripts as well: the document's base is the root, so that a
+// search alone ("?moment=...") would name the first page.
 const readdress = (changes) => {
   const search = changed(location.search, changes);
   if (search !== location.search) history.replaceState(null, "", location.pathname + search);
